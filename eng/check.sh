@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# All that a change needs before it is committed: format, file sizes, both builds, every test that needs no device.
+# eng/check.sh quick leaves the tests out.
+set -euo pipefail
+CATS_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$CATS_ROOT"
+. eng/setup.sh
+failed=0
+
+sources() { git ls-files --cached --others --exclude-standard -- "$@"; }
+
+need_packages clang-format:clang-format
+if ! sources '*.cc' '*.h' '*.cu' '*.cuh' | xargs -r clang-format --dry-run -Werror; then say "C++ format: run clang-format -i on the files above"; failed=1; fi
+
+# House rule: warn above 300 lines, fail above 500.
+while read -r lines file; do
+  if [ "$lines" -gt 500 ]; then say "too large: $file has $lines lines (at most 500)"; failed=1
+  elif [ "$lines" -gt 300 ]; then say "large: $file has $lines lines"; fi
+done < <(sources '*.cs' '*.cc' '*.h' '*.cu' '*.cuh' | xargs -r -d '\n' wc -l | awk '$2 != "total" {print $1, $2}')
+
+# Every source file says what it is for.
+while read -r file; do
+  head -n 1 "$file" | grep -q 'SPDX-License-Identifier: MIT' || { say "no SPDX line: $file"; failed=1; }
+done < <(sources '*.cs' '*.cc' '*.h' '*.cu' '*.cuh')
+
+size=$(git ls-files -z | xargs -0 du -cb 2>/dev/null | tail -n 1 | cut -f1)
+[ "$size" -lt $((20 * 1024 * 1024)) ] || { say "tracked files hold $size bytes; at most 20 MB travel to the GPU machine"; failed=1; }
+
+[ "${1:-}" = quick ] || ./test || failed=1
+[ "$failed" = 0 ] && say "check: all good"
+exit "$failed"
