@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// DType names a stored format at run time; the list is formats.def.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "formats/bf16.h"
+#include "formats/f16.h"
+#include "formats/f32.h"
+
+namespace cats {
+
+enum class DType : int32_t {
+#define CATS_FORMAT(type, name, onnx) k##type,
+#include "formats/formats.def"
+#undef CATS_FORMAT
+};
+
+constexpr DType kDTypes[] = {
+#define CATS_FORMAT(type, name, onnx) DType::k##type,
+#include "formats/formats.def"
+#undef CATS_FORMAT
+};
+
+constexpr size_t SizeOf(DType dtype) {
+  switch (dtype) {
+#define CATS_FORMAT(type, name, onnx) \
+  case DType::k##type:                \
+    return sizeof(type);
+#include "formats/formats.def"
+#undef CATS_FORMAT
+  }
+  return 0;
+}
+
+constexpr const char* NameOf(DType dtype) {
+  switch (dtype) {
+#define CATS_FORMAT(type, name, onnx) \
+  case DType::k##type:                \
+    return #name;
+#include "formats/formats.def"
+#undef CATS_FORMAT
+  }
+  return "unknown";
+}
+
+}  // namespace cats
