@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+// CATS as published: one threshold for a layer, the quantile of its abs(gate activation).
+namespace CatsOnnx.Calibration.Methods;
+
+/// <summary>One threshold per layer: the quantile of abs(SiLU(gate)) over all tokens and neurons.</summary>
+public sealed class LayerMethod : IThresholdMethod
+{
+    /// <inheritdoc/>
+    public string Name => "layer";
+
+    /// <inheritdoc/>
+    public bool WeighsNeurons => false;
+
+    /// <inheritdoc/>
+    public float[] Weigh(ReadOnlySpan<double> upAbsSum, long tokens)
+        => throw new InvalidOperationException($"The method '{Name}' does not weigh neurons.");
+
+    /// <inheritdoc/>
+    public float[] Choose(GateHistogram histogram, ReadOnlySpan<float> weights, double sparsity)
+        => [sparsity == 0 ? 0 : histogram.Quantile(sparsity)];
+}
