@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// What an op is, told once: its schema, its shape inference and its kernels. ort/ turns this into ONNX
+// Runtime's custom ops and into CatsDescribeOps; this folder knows no ONNX Runtime.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "formats/dtype.h"
+#include "kernels/parallel_for.h"
+
+namespace cats {
+
+// kT in a schema stands for the op's dtype: float, float16 or bfloat16.
+enum class ElementType { kT, kF32, kF16, kBF16, kF64, kI32, kI64, kBool, kOther };
+const char* NameOf(ElementType type) noexcept;  // as ONNX writes it: "float", "int64", ...
+ElementType ElementTypeOf(DType dtype) noexcept;
+
+enum class Device { kCpu };
+const char* NameOf(Device device) noexcept;
+
+struct Parameter {
+  const char* name;
+  ElementType type;
+  bool optional;
+};
+
+struct StringAttribute {
+  const char* name;
+  const char* default_value;
+  std::span<const char* const> implemented;
+  std::span<const char* const> reserved;  // refused by name: a later version gives them a meaning
+};
+
+// A tensor as a kernel sees it; valid during one call.
+struct Tensor {
+  const char* name;
+  ElementType type;
+  std::span<const int64_t> dims;
+  const void* data;
+  bool present;
+};
+
+// What ort/ (or a test) gives to a call. Everything it throws, and everything the op throws, becomes a status.
+class OpContext {
+ public:
+  virtual ~OpContext() = default;
+  virtual Tensor Input(size_t index) = 0;  // present = false for an optional input that is not there
+  // Memory of output `index`, of the type that the schema says; null where nobody reads an optional output.
+  virtual void* Output(size_t index, std::span<const int64_t> dims) = 0;
+  virtual void* Scratch(size_t bytes) = 0;  // aligned to 64, freed after the call; null for 0 bytes
+  virtual const ParallelFor& parallel_for() = 0;
+};
+
+// A dimension that may be known by value, by symbol or not at all.
+struct InferredDim {
+  int64_t value;  // -1: not known
+  std::string symbol;
+};
+using InferredShape = std::vector<InferredDim>;
+
+class ShapeContext {
+ public:
+  virtual ~ShapeContext() = default;
+  // False where the rank of the input is not known (a rank of 0 counts as not known).
+  virtual bool Input(size_t index, InferredShape* shape) = 0;
+  virtual void Output(size_t index, const InferredShape& shape) = 0;
+};
+
+// One line of an op's kernel table.
+struct OpKernel {
+  Device device;
+  DType dtype;
+  void (*compute)(OpContext& context);
+  const char* (*unavailable)() noexcept;  // null, or a function that says why it cannot run here (or null)
+};
+
+struct OpDefinition {
+  const char* name;
+  int start_version;
+  std::span<const Parameter> inputs;
+  std::span<const Parameter> outputs;
+  std::span<const StringAttribute> string_attributes;
+  std::span<const char* const> reserved_attributes;  // of any type: refused where present
+  std::span<const OpKernel> kernels;
+  bool first_output_may_reuse_first_input;
+  void (*infer_shapes)(ShapeContext& context);
+};
+
+extern const OpDefinition kSparseGatedMlp;
+extern const OpDefinition kCatsThreshold;
+extern const OpDefinition kGateObserver;
+
+}  // namespace cats
