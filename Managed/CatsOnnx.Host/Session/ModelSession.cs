@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+// An InferenceSession whose graph is understood as a language model.
+using Microsoft.ML.OnnxRuntime;
+
+namespace CatsOnnx.Session;
+
+/// <summary>A language model ready to run. Runs may happen on several threads; disposing waits for none of them and
+/// frees the session when the last has ended.</summary>
+public sealed class ModelSession : IDisposable
+{
+    // ONNX Runtime's registries are shared by all sessions of a process; making two at once has raced there.
+    private static readonly Lock s_creation = new();
+
+    private readonly Lock _lock = new();
+    private WindowRunner? _windows;
+    private int _users;
+    private bool _disposed;
+
+    private ModelSession(InferenceSession session, ModelFolder folder, ModelSignature signature, ModelSessionOptions options)
+    {
+        Inference = session;
+        Folder = folder;
+        Signature = signature;
+        Options = options;
+        ModelConfig config = folder.Config;
+        LayerCache? first = signature.Layers.Count > 0 ? signature.Layers[0] : null;
+        Config = config with
+        {
+            VocabSize = signature.VocabSize,
+            NumHiddenLayers = config.NumHiddenLayers ?? (first is null ? null : signature.Layers.Count),
+            NumKeyValueHeads = config.NumKeyValueHeads ?? first?.KeyValueHeads,
+            HeadDim = config.HeadDim ?? first?.HeadDim,
+        };
+    }
+
+    /// <summary>Where the model lies.</summary>
+    public ModelFolder Folder { get; }
+
+    /// <summary>What its files and its graph say about it.</summary>
+    public ModelConfig Config { get; }
+
+    /// <summary>The graph's inputs and outputs by role.</summary>
+    public ModelSignature Signature { get; }
+
+    /// <summary>The options that it was opened with.</summary>
+    public ModelSessionOptions Options { get; }
+
+    /// <summary>ONNX Runtime's session, for what is not here. It belongs to this object.</summary>
+    public InferenceSession Inference { get; }
+
+    /// <summary>Opens the graph of a folder.</summary>
+    /// <exception cref="InvalidDataException">ONNX Runtime cannot load the graph, or it is no language model that is understood.</exception>
+    /// <exception cref="DllNotFoundException">The model uses ai.cats and the native library is nowhere.</exception>
+    public static ModelSession Open(ModelFolder folder, ModelSessionOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        options ??= new ModelSessionOptions();
+        using SessionOptions made = options.Make(CatsDomain.IsImported(folder.ModelPath), externalDataFolder: null);
+        return Create(folder, options, [], () => new InferenceSession(folder.ModelPath, made));
+    }
+
+    /// <summary>Opens a graph in memory, such as a copy with outputs added.</summary>
+    /// <param name="model">The bytes of an ONNX model.</param>
+    /// <param name="folder">The model that it was made from: external data is relative to its
+    /// <see cref="ModelFolder.ModelDirectory"/>.</param>
+    /// <param name="options">Options, or null for the default ones.</param>
+    /// <param name="extraOutputs">Names of outputs that were added and are no part of the language model.</param>
+    /// <exception cref="InvalidDataException">ONNX Runtime cannot load the graph, or it is no language model that is understood.</exception>
+    /// <exception cref="DllNotFoundException">The model uses ai.cats and the native library is nowhere.</exception>
+    public static ModelSession Open(byte[] model, ModelFolder folder, ModelSessionOptions? options = null, IReadOnlyCollection<string>? extraOutputs = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(folder);
+        options ??= new ModelSessionOptions();
+        using SessionOptions made = options.Make(CatsDomain.IsImported(model), folder.ModelDirectory);
+        return Create(folder, options, extraOutputs ?? [], () => new InferenceSession(model, made));
+    }
+
+    /// <summary>Runs one window without a past and gives its logits and extra outputs. One call at a time; for several at
+    /// once make a <see cref="WindowRunner"/> each.</summary>
+    /// <param name="ids">Token ids, at positions 0 to ids.Length - 1.</param>
+    /// <param name="thresholdScale">Multiplies every threshold of a rewritten model; null leaves the model's own value (1).</param>
+    /// <param name="cancellationToken">Ends the run early.</param>
+    /// <returns>What the run gave; it holds until the next call.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">An id is not in the vocabulary, or there are none or too many.</exception>
+    /// <exception cref="InvalidOperationException">A scale was given and the model has no cats.threshold_scale.</exception>
+    /// <exception cref="OperationCanceledException">The run was ended.</exception>
+    public WindowOutput RunWindow(ReadOnlySpan<int> ids, float? thresholdScale = null, CancellationToken cancellationToken = default)
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            _windows ??= new WindowRunner(this);
+        }
+
+        return _windows.Run(ids, thresholdScale, cancellationToken);
+    }
+
+    /// <summary>Frees the session, at once or when the last run has ended.</summary>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            _disposed = true;
+            if (_users > 0)
+            {
+                return;
+            }
+        }
+
+        Free();
+    }
+
+    /// <summary>Keeps the session alive until the result is disposed.</summary>
+    internal Usage Use()
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            _users++;
+            return new Usage(this);
+        }
+    }
+
+    private static ModelSession Create(ModelFolder folder, ModelSessionOptions options, IReadOnlyCollection<string> extraOutputs, Func<InferenceSession> open)
+    {
+        InferenceSession session;
+        try
+        {
+            lock (s_creation)
+            {
+                session = open();
+            }
+        }
+        catch (OnnxRuntimeException error)
+        {
+            throw new InvalidDataException($"ONNX Runtime {OrtEnv.Instance().GetVersionString()} cannot load '{folder.ModelPath}': {error.Message}", error);
+        }
+
+        try
+        {
+            return new ModelSession(session, folder, ModelSignature.Read(session, folder.Config, extraOutputs), options);
+        }
+        catch (InvalidDataException error)
+        {
+            session.Dispose();
+            throw new InvalidDataException($"'{folder.ModelPath}': {error.Message}", error);
+        }
+        catch
+        {
+            session.Dispose();
+            throw;
+        }
+    }
+
+    private void Release()
+    {
+        lock (_lock)
+        {
+            if (--_users > 0 || !_disposed)
+            {
+                return;
+            }
+        }
+
+        Free();
+    }
+
+    private void Free()
+    {
+        _windows?.Dispose();
+        Inference.Dispose();
+    }
+
+    /// <summary>A use of the session that keeps it alive.</summary>
+    internal readonly struct Usage(ModelSession session) : IDisposable
+    {
+        public void Dispose() => session.Release();
+    }
+}
