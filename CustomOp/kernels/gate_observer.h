@@ -21,7 +21,7 @@ struct GateObserverArgs {
   const void* a;        // T [rows, width], the activated gate
   const void* u;        // T [rows, width], up
   const float* weight;  // [width] or null: each activation is multiplied by it
-  const bool* mask;     // [rows] or null: false leaves the row out
+  const uint8_t* mask;  // [rows] or null: 0 leaves the row out
   int64_t* counts;      // [32768]
   double* up_abs_sum;   // [width]
   int64_t* tokens;      // [1], rows that were counted
@@ -66,7 +66,7 @@ struct GateObserverKernel {
 
  private:
   static bool IsCounted(const GateObserverArgs& args, int64_t row) {
-    return args.mask == nullptr || args.mask[row];
+    return args.mask == nullptr || args.mask[row] != 0;
   }
 
   static void Task(void* arg, int64_t task) {

@@ -46,7 +46,7 @@ void ComputeOnCpu(OpContext& context) {
   args.a = a.data;
   args.u = u.data;
   args.weight = weight.present ? static_cast<const float*>(weight.data) : nullptr;
-  args.mask = mask.present ? static_cast<const bool*>(mask.data) : nullptr;
+  args.mask = mask.present ? static_cast<const uint8_t*>(mask.data) : nullptr;
   void* passed = context.Output(0, a.dims);
   const int64_t counts_dims[] = {kGateBins};
   const int64_t sum_dims[] = {width};

@@ -17,9 +17,18 @@ constexpr int64_t TasksOf(int64_t size, int64_t block) { return (size + block - 
 
 template <class T>
 float Dot(const T* a /* [size] */, const T* b /* [size] */, int64_t size) {
-  float sum = 0.0f;
-  for (int64_t j = 0; j < size; ++j) sum += T::ToFloat(a[j]) * T::ToFloat(b[j]);
-  return sum;
+  // Sixteen sums side by side, which the compiler keeps in vector registers, added pairwise at the end.
+  constexpr int64_t kLanes = 16;
+  float sums[kLanes] = {};
+  int64_t j = 0;
+  for (; j + kLanes <= size; j += kLanes) {
+    for (int64_t lane = 0; lane < kLanes; ++lane) sums[lane] += T::ToFloat(a[j + lane]) * T::ToFloat(b[j + lane]);
+  }
+  for (int64_t lane = 0; j + lane < size; ++lane) sums[lane] += T::ToFloat(a[j + lane]) * T::ToFloat(b[j + lane]);
+  for (int64_t width = kLanes / 2; width > 0; width /= 2) {
+    for (int64_t lane = 0; lane < width; ++lane) sums[lane] += sums[lane + width];
+  }
+  return sums[0];
 }
 
 // Scratch: h [rows, intermediate] float, then kept [rows, intermediate] bytes.
