@@ -20,7 +20,7 @@ internal sealed class ModelWriter
     private readonly ModelProto _proto;
     private readonly SaveOptions _options;
     private readonly Dictionary<(string, long, long), long> _placed = [];
-    private readonly List<ContentStream.Block> _data = [];
+    private readonly List<ContentStream.Item> _data = [];
     private long _dataLength;
 
     public ModelWriter(OnnxModel model, ModelFiles files, SaveOptions options)
@@ -37,12 +37,12 @@ internal sealed class ModelWriter
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         string dataName = _options.ExternalDataFileName ?? Path.GetFileName(path) + ".data";
         SkeletonWriter plan = PlaceTensors(dataName);
-        List<ContentStream.Block> modelBlocks = [];
+        List<ContentStream.Item> modelBlocks = [];
         long position = 0;
         foreach (SkeletonWriter.Part part in plan.Parts)
         {
             TensorContent content = part.Content ?? new TensorContent.Bytes(plan.BytesOf(part).ToArray());
-            modelBlocks.Add(new ContentStream.Block(position, content, null, 0));
+            modelBlocks.Add(new ContentStream.Item(position, content, null, 0));
             position += content.Length;
         }
 
@@ -51,23 +51,21 @@ internal sealed class ModelWriter
         long total = _dataLength + plan.Length;
         try
         {
-            using (ContentStream stream = new(_files, progress, total, cancellation))
+            ContentStream stream = new(_files, progress, total, cancellation);
+            if (_dataLength > 0)
             {
-                if (_dataLength > 0)
-                {
-                    string dataPath = Path.Combine(folder, dataName);
-                    RequireAbsent(dataPath);
-                    made.Add(dataPath);
-                    saved.Add(new SavedFile(dataName, _dataLength, stream.Write(dataPath, _data, _dataLength)));
-                }
+                string dataPath = Path.Combine(folder, dataName);
+                RequireAbsent(dataPath);
+                made.Add(dataPath);
+                saved.Add(new SavedFile(dataName, _dataLength, stream.Write(dataPath, _data, _dataLength)));
+            }
 
-                RequireAbsent(path);
-                made.Add(path);
-                saved.Add(new SavedFile(Path.GetFileName(path), plan.Length, stream.Write(path, Checked(modelBlocks), plan.Length)));
-                if (stream.NonFinite.Count > 0)
-                {
-                    throw new NonFiniteTensorException(stream.NonFinite);
-                }
+            RequireAbsent(path);
+            made.Add(path);
+            saved.Add(new SavedFile(Path.GetFileName(path), plan.Length, stream.Write(path, Checked(modelBlocks), plan.Length)));
+            if (stream.NonFinite.Count > 0)
+            {
+                throw new NonFiniteTensorException(stream.NonFinite);
             }
 
             return saved;
@@ -124,7 +122,7 @@ internal sealed class ModelWriter
     private SkeletonWriter PlaceTensors(string dataName)
     {
         List<TensorProto> tensors = [.. TensorWalk.Tensors(_proto)];
-        bool hasExternal = tensors.Any(tensor => tensor.DataLocation == TensorProto.Types.DataLocation.External);
+        bool hasExternal = _options.PreferExternal || tensors.Any(tensor => tensor.DataLocation == TensorProto.Types.DataLocation.External);
         foreach (TensorProto tensor in tensors)
         {
             int index = ContentMark.IndexOf(tensor);
@@ -185,7 +183,7 @@ internal sealed class ModelWriter
 
         long offset = CheckedSize.AlignUp(_dataLength, content.Length >= PageAlignedFrom ? PageAlignment : SmallAlignment);
         bool check = _options.RequireFinite?.Invoke(tensor) == true;
-        _data.Add(new ContentStream.Block(offset, content, check ? tensor.Name : null, tensor.DataType));
+        _data.Add(new ContentStream.Item(offset, content, check ? tensor.Name : null, tensor.DataType));
         _dataLength = CheckedSize.Sum(offset, content.Length);
         if (source is { } key)
         {
@@ -196,7 +194,7 @@ internal sealed class ModelWriter
     }
 
     /// <summary>The blocks of the model file, with the finite check on the tensors inside it.</summary>
-    private List<ContentStream.Block> Checked(List<ContentStream.Block> blocks)
+    private List<ContentStream.Item> Checked(List<ContentStream.Item> blocks)
     {
         if (_options.RequireFinite is null)
         {

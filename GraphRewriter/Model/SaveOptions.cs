@@ -16,6 +16,9 @@ public sealed record SaveOptions
     /// <summary>New tensors of at least this many bytes become external where the model already has external data, or must.</summary>
     public long ExternalThreshold { get; init; } = 1024;
 
+    /// <summary>Whether new tensors become external also where the model has no external data yet.</summary>
+    public bool PreferExternal { get; init; }
+
     /// <summary>A model file that would be longer gets external data.</summary>
     public long InlineLimit { get; init; } = DefaultInlineLimit;
 

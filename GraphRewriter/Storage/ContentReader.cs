@@ -20,6 +20,9 @@ internal static class ContentReader
             case TensorContent.Pieces pieces:
                 StridedCopy.Read(files, pieces, offset, destination);
                 break;
+            case TensorContent.Computed computed:
+                computed.Fill(offset, destination);
+                break;
             default:
                 throw new ArgumentException($"Unknown content {content.GetType().Name}.", nameof(content));
         }
@@ -40,6 +43,14 @@ internal static class ContentReader
         long data = PosixFile.Seek(file.Handle, checked(at.Offset + offset), file.Length, hole: false);
         return Math.Clamp(data - at.Offset, offset, content.Length);
     }
+
+    /// <summary>Whether a window is known to be zeros: every byte that it is made of lies in a hole of a file.</summary>
+    public static bool IsHole(ModelFiles files, TensorContent content, long offset, long length) => content switch
+    {
+        TensorContent.Stored => NextData(files, content, offset) - offset >= length,
+        TensorContent.Pieces pieces => pieces.Items.All(piece => NextData(files, piece.Source, 0) == piece.Source.Length),
+        _ => false,
+    };
 
     /// <summary>Reads exactly as many bytes as asked for.</summary>
     public static void ReadFile(ModelFiles.OpenFile file, long offset, Span<byte> destination)

@@ -15,6 +15,10 @@ internal static partial class PosixFile
     private const int SeekData = 3;
     private const int SeekHole = 4;
     private const int Enxio = 6;
+    private const int GetFlags = 3;
+    private const int SetFlags = 4;
+
+    public const int DirectAlignment = 4096;
 
     public const int KindMask = 0xF000;
     public const int KindRegular = 0x8000;
@@ -104,6 +108,36 @@ internal static partial class PosixFile
         }
     }
 
+    /// <summary>
+    /// Sets whether writes pass the page cache by. A file that is larger than what the cache should hold is written
+    /// faster without it, and durable at once; every write must then be aligned to <see cref="DirectAlignment"/>.
+    /// </summary>
+    /// <returns>Whether it is so now.</returns>
+    public static bool SetDirect(SafeFileHandle file, bool direct)
+    {
+        int bit = RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64 ? 0x10000 : 0x4000;
+        if (!OperatingSystem.IsLinux())
+        {
+            return false;
+        }
+
+        bool added = false;
+        try
+        {
+            file.DangerousAddRef(ref added);
+            int descriptor = (int)file.DangerousGetHandle();
+            int flags = fcntl(descriptor, GetFlags, 0);
+            return flags >= 0 && fcntl(descriptor, SetFlags, direct ? flags | bit : flags & ~bit) == 0 && direct;
+        }
+        finally
+        {
+            if (added)
+            {
+                file.DangerousRelease();
+            }
+        }
+    }
+
     /// <summary>Makes the entries of a folder durable.</summary>
     /// <exception cref="IOException">The system refused.</exception>
     public static void SyncFolder(string folder)
@@ -125,6 +159,21 @@ internal static partial class PosixFile
         if (result != 0)
         {
             throw new IOException($"{folder}: fsync failed: {Marshal.GetPInvokeErrorMessage(error)}");
+        }
+    }
+
+    /// <summary>Swaps two folders in one step.</summary>
+    /// <returns>Whether it was done; false where the system or the file system cannot.</returns>
+    public static bool Exchange(string a, string b)
+    {
+        const uint ExchangeFlag = 2;
+        try
+        {
+            return OperatingSystem.IsLinux() && renameat2(AtFdCwd, a, AtFdCwd, b, ExchangeFlag) == 0;
+        }
+        catch (EntryPointNotFoundException)
+        {
+            return false;
         }
     }
 
@@ -154,7 +203,13 @@ internal static partial class PosixFile
     private static partial int open(string path, int flags);
 
     [LibraryImport("libc", SetLastError = true)]
+    private static partial int fcntl(int descriptor, int command, int argument);
+
+    [LibraryImport("libc", SetLastError = true)]
     private static partial int fsync(int descriptor);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    private static partial int renameat2(int oldFolder, string oldPath, int newFolder, string newPath, uint flags);
 
     [LibraryImport("libc")]
     private static partial int close(int descriptor);

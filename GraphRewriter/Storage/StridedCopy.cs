@@ -7,7 +7,7 @@ namespace CatsOnnx.GraphRewriter.Storage;
 internal static class StridedCopy
 {
     /// <summary>Bytes of source that are held at once.</summary>
-    private const int BandBytes = 4 * 1024 * 1024;
+    private const int BandBytes = 512 * 1024;
 
     /// <summary>Fills <paramref name="destination"/> with the bytes from <paramref name="offset"/> on.</summary>
     /// <param name="files">Opens the sources.</param>
@@ -139,7 +139,10 @@ internal static class StridedCopy
                 {
                     long rows = Math.Min(bandRows, runs - r);
                     ReadBand(files, piece.Source, (source + (r * runStride) + (c * step)) * size, runStride * size, length * size, rows, band);
-                    TileCopy.Scatter(band, (int)length, (int)step, window, target + (r * runTarget) + (c * stepTarget), runTarget, stepTarget, (int)rows, (int)columns, size);
+                    TileCopy.Scatter(
+                        band, (int)length, (int)step, window,
+                        checked((int)(target + (r * runTarget) + (c * stepTarget))), Stride(runTarget, rows), Stride(stepTarget, columns),
+                        (int)rows, (int)columns, size);
                 }
             }
         }
@@ -148,6 +151,9 @@ internal static class StridedCopy
             System.Buffers.ArrayPool<byte>.Shared.Return(band);
         }
     }
+
+    /// <summary>A stride inside a window; with a single element it is never used and may be anything.</summary>
+    private static int Stride(long stride, long count) => count == 1 ? 1 : checked((int)stride);
 
     private static void ReadBand(ModelFiles files, TensorContent source, long offset, long stride, long length, long rows, byte[] band)
     {

@@ -51,6 +51,27 @@ public abstract record TensorContent
         public override long Length { get; }
     }
 
+    /// <summary>The bytes are computed when they are written.</summary>
+    internal sealed record Computed : TensorContent
+    {
+        /// <param name="length">Number of bytes.</param>
+        /// <param name="fill">Fills a window that starts at the given byte; the same bytes each time.</param>
+        public Computed(long length, FillWindow fill)
+        {
+            Length = length;
+            Fill = fill;
+        }
+
+        /// <inheritdoc/>
+        public override long Length { get; }
+
+        /// <summary>Fills a window.</summary>
+        public FillWindow Fill { get; }
+    }
+
+    /// <summary>Fills a window of a tensor.</summary>
+    internal delegate void FillWindow(long offset, Span<byte> destination);
+
     /// <summary>The transpose of a matrix.</summary>
     /// <param name="source">The bytes of [rows, columns], row-major.</param>
     /// <param name="rows">Rows of the source.</param>

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: MIT
+// A folder that is absent or whole: everything is written into a staging folder beside it, made durable, and renamed into
+// place. A staging folder of a run that died is recognised by its lock and removed by the next run.
+using CatsOnnx.GraphRewriter.Storage;
+
+namespace CatsOnnx.GraphRewriter.Output;
+
+/// <summary>Writes a folder as a whole or not at all. Dispose without <see cref="Commit"/> removes what was written.</summary>
+public sealed class FolderTransaction : IDisposable
+{
+    private const string StagingMark = ".cats-new-";
+    private const string OldMark = ".cats-old-";
+    private const string LockName = ".cats-lock";
+
+    private readonly string _target;
+    private readonly bool _overwrite;
+    private readonly FileStream _lock;
+    private bool _done;
+
+    private FolderTransaction(string target, string staging, bool overwrite, FileStream lockFile)
+    {
+        _target = target;
+        StagingFolder = staging;
+        _overwrite = overwrite;
+        _lock = lockFile;
+    }
+
+    /// <summary>Where to write; has the place of the target until <see cref="Commit"/>.</summary>
+    public string StagingFolder { get; }
+
+    /// <summary>Begins to write a folder.</summary>
+    /// <param name="target">The folder to be; absent, empty, or replaced whole where <paramref name="overwrite"/> says so.</param>
+    /// <param name="overwrite">Whether an existing folder is replaced; it stays as it is until the new one is whole.</param>
+    /// <param name="inputs">Files and folders that are read from: the target may neither be, hold nor lie inside one of them.</param>
+    /// <exception cref="IOException">The target exists, is a file, a link or an input, or cannot be written to.</exception>
+    public static FolderTransaction Begin(string target, bool overwrite, params IEnumerable<string> inputs)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(target);
+        ArgumentNullException.ThrowIfNull(inputs);
+        string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(target));
+        string parent = Path.GetDirectoryName(full) ?? throw new IOException($"{target} is the root of a file system.");
+        RequireApart(full, inputs);
+        RequireFree(full, overwrite);
+        Directory.CreateDirectory(parent);
+        Recover(full);
+        string staging = $"{full}{StagingMark}{Environment.ProcessId}-{Guid.NewGuid():N}";
+        Directory.CreateDirectory(staging);
+        try
+        {
+            FileStream lockFile = new(Path.Combine(staging, LockName), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
+            CrashPoint.Reach("staged");
+            return new FolderTransaction(full, staging, overwrite, lockFile);
+        }
+        catch
+        {
+            Directory.Delete(staging, recursive: true);
+            throw;
+        }
+    }
+
+    /// <summary>Makes everything durable and gives the folder its name.</summary>
+    /// <exception cref="IOException">The target has come into being meanwhile, or the disk refused.</exception>
+    public void Commit()
+    {
+        ObjectDisposedException.ThrowIf(_done, this);
+        RequireFree(_target, _overwrite);
+        Sync(StagingFolder);
+        CrashPoint.Reach("synced");
+        // the lock file goes first: from here on the folder is whole, whatever its name
+        File.Delete(Path.Combine(StagingFolder, LockName));
+        PosixFile.SyncFolder(StagingFolder);
+        CrashPoint.Reach("unlocked");
+        string parent = Path.GetDirectoryName(_target)!;
+        string? old = Place();
+        _done = true;
+        CrashPoint.Reach("renamed");
+        PosixFile.SyncFolder(parent);
+        _lock.Dispose();
+        if (old is not null)
+        {
+            Directory.Delete(old, recursive: true);
+            PosixFile.SyncFolder(parent);
+        }
+    }
+
+    /// <summary>Renames the staging folder to the target.</summary>
+    /// <returns>Where the folder is now that the target was before, if there was one.</returns>
+    private string? Place()
+    {
+        if (!Directory.Exists(_target))
+        {
+            Directory.Move(StagingFolder, _target);
+            return null;
+        }
+
+        if (PosixFile.Exchange(StagingFolder, _target))
+        {
+            return StagingFolder;
+        }
+
+        string old = $"{_target}{OldMark}{Environment.ProcessId}-{Guid.NewGuid():N}";
+        Directory.Move(_target, old);
+        CrashPoint.Reach("old aside");
+        try
+        {
+            Directory.Move(StagingFolder, _target);
+            return old;
+        }
+        catch when (!Directory.Exists(_target))
+        {
+            Directory.Move(old, _target);
+            throw;
+        }
+    }
+
+    /// <summary>Removes what was written, unless it was committed.</summary>
+    public void Dispose()
+    {
+        _lock.Dispose();
+        if (!_done)
+        {
+            _done = true;
+            if (Directory.Exists(StagingFolder))
+            {
+                Directory.Delete(StagingFolder, recursive: true);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Cleans up after runs that died: an old folder that was set aside goes back where there is no new one, staging
+    /// folders whose lock nobody holds are removed. Those of runs that live are left alone.
+    /// </summary>
+    private static void Recover(string target)
+    {
+        string parent = Path.GetDirectoryName(target)!;
+        string name = Path.GetFileName(target);
+        foreach (string aside in Directory.GetDirectories(parent, name + OldMark + "*"))
+        {
+            if (IsAlive(aside, OldMark))
+            {
+                continue;
+            }
+
+            if (Directory.Exists(target))
+            {
+                Directory.Delete(aside, recursive: true);
+            }
+            else
+            {
+                Directory.Move(aside, target);
+            }
+        }
+
+        foreach (string staging in Directory.GetDirectories(parent, name + StagingMark + "*"))
+        {
+            if (!IsLocked(staging) && !IsAlive(staging, StagingMark))
+            {
+                Directory.Delete(staging, recursive: true);
+            }
+        }
+    }
+
+    private static bool IsLocked(string staging)
+    {
+        try
+        {
+            using FileStream probe = new(Path.Combine(staging, LockName), FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+            return false;
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return false;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+    }
+
+    /// <summary>Whether the process that made a folder still runs and is no other one of the same number.</summary>
+    private static bool IsAlive(string folder, string mark)
+    {
+        string tail = folder[(folder.LastIndexOf(mark, StringComparison.Ordinal) + mark.Length)..];
+        if (!int.TryParse(tail.Split('-')[0], out int id))
+        {
+            return false;
+        }
+
+        try
+        {
+            using System.Diagnostics.Process process = System.Diagnostics.Process.GetProcessById(id);
+            return process.StartTime.ToUniversalTime() <= Directory.GetCreationTimeUtc(folder).AddSeconds(1);
+        }
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
+        {
+            return false;
+        }
+    }
+
+    private static void RequireFree(string target, bool overwrite)
+    {
+        if (new FileInfo(target).LinkTarget is not null)
+        {
+            throw new IOException($"{target} is a link; the output must be a folder of its own.");
+        }
+
+        if (File.Exists(target))
+        {
+            throw new IOException($"{target} is a file; the output must be a folder.");
+        }
+
+        if (!overwrite && Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any())
+        {
+            throw new IOException($"{target} exists and is not empty; overwriting it must be asked for.");
+        }
+    }
+
+    private static void RequireApart(string target, IEnumerable<string> inputs)
+    {
+        string real = ModelFiles.RealPath(target);
+        foreach (string input in inputs)
+        {
+            string source = ModelFiles.RealPath(Path.TrimEndingDirectorySeparator(input));
+            if (real == source)
+            {
+                throw new IOException($"{target} is both input and output.");
+            }
+
+            if (IsInside(real, source))
+            {
+                throw new IOException($"{target} lies inside the input {input}.");
+            }
+
+            if (IsInside(source, real))
+            {
+                throw new IOException($"The input {input} lies inside {target}, which would be replaced.");
+            }
+        }
+    }
+
+    private static bool IsInside(string path, string folder) =>
+        path.StartsWith(folder.EndsWith(Path.DirectorySeparatorChar) ? folder : folder + Path.DirectorySeparatorChar, StringComparison.Ordinal);
+
+    private static void Sync(string folder)
+    {
+        foreach (string file in Directory.EnumerateFiles(folder))
+        {
+            if (Path.GetFileName(file) != LockName)
+            {
+                using Microsoft.Win32.SafeHandles.SafeFileHandle handle = File.OpenHandle(file, FileMode.Open, FileAccess.ReadWrite);
+                RandomAccess.FlushToDisk(handle);
+            }
+        }
+
+        foreach (string inner in Directory.EnumerateDirectories(folder))
+        {
+            Sync(inner);
+        }
+
+        PosixFile.SyncFolder(folder);
+    }
+}
