@@ -64,6 +64,9 @@ public sealed class ModelSignature
     /// <summary>Number of token ids.</summary>
     public int VocabSize { get; private init; }
 
+    /// <summary>Whether the graph gives logits [batch, 1, vocabulary] for the last token alone, whatever it was given.</summary>
+    public bool LogitsOfLastTokenOnly { get; private init; }
+
     /// <summary>How many tokens one run takes where the graph fixes that (1 in decode-only graphs), else null.</summary>
     public int? FixedSequence { get; private init; }
 
@@ -129,6 +132,7 @@ public sealed class ModelSignature
             Logits = logits,
             LogitsType = logitsShape.ElementDataType,
             VocabSize = vocabulary,
+            LogitsOfLastTokenOnly = logitsShape.Dimensions[1] == 1 && ids.Dimensions[1] != 1,
             FixedSequence = ids.Dimensions[1] > 0 ? ids.Dimensions[1] : null,
             ExtraOutputs = [.. session.OutputNames.Where(name => !known.Contains(name))],
         };

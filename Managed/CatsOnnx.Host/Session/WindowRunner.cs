@@ -84,6 +84,11 @@ public sealed class WindowRunner : IDisposable
             throw new ArgumentOutOfRangeException(nameof(ids), ids.Length, $"The graph takes {sequence} tokens at a time, not {ids.Length}.");
         }
 
+        if (signature.LogitsOfLastTokenOnly)
+        {
+            throw new InvalidOperationException($"Output '{signature.Logits}' has logits of the last token alone; a window needs those of every token.");
+        }
+
         TokenTensors.CheckIds(ids, signature.VocabSize);
     }
 

@@ -89,9 +89,9 @@ internal sealed class BpeTextTokenizer : TextTokenizer
         }
     }
 
-    private protected override ReadOnlySpan<byte> BytesOf(int id) => _bytes[id];
+    protected override ReadOnlySpan<byte> BytesOf(int id) => _bytes[id];
 
-    private protected override bool SpecialOf(int id) => _special[id];
+    protected override bool SpecialOf(int id) => _special[id];
 
     private void AppendText(PreTokenizer.Piece text, List<int> ids)
     {

@@ -95,9 +95,9 @@ internal sealed class SentencePieceTextTokenizer : TextTokenizer
         }
     }
 
-    private protected override ReadOnlySpan<byte> BytesOf(int id) => _bytes[id];
+    protected override ReadOnlySpan<byte> BytesOf(int id) => _bytes[id];
 
-    private protected override bool SpecialOf(int id) => _model.Pieces[id].Kind is PieceKind.Control or PieceKind.Unknown;
+    protected override bool SpecialOf(int id) => _model.Pieces[id].Kind is PieceKind.Control or PieceKind.Unknown;
 
     private string Normalize(string text)
     {

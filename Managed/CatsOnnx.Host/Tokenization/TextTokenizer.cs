@@ -9,25 +9,25 @@ namespace CatsOnnx.Tokenization;
 public abstract class TextTokenizer
 {
     /// <summary>Where the tokenizer was read from.</summary>
-    public string Source { get; internal init; } = "";
+    public string Source { get; init; } = "";
 
     /// <summary>One more than the highest id.</summary>
     public abstract int VocabularySize { get; }
 
     /// <summary>The id that begins a sequence, or null where the files name none.</summary>
-    public int? BosId { get; internal init; }
+    public int? BosId { get; init; }
 
     /// <summary>The id that ends a sequence, or null where the files name none.</summary>
-    public int? EosId { get; internal init; }
+    public int? EosId { get; init; }
 
     /// <summary>The ids put before a text when special tokens are asked for (usually bos, or nothing).</summary>
-    public IReadOnlyList<int> PrefixIds { get; internal init; } = [];
+    public IReadOnlyList<int> PrefixIds { get; init; } = [];
 
     /// <summary>The ids put after a text when special tokens are asked for (usually nothing).</summary>
-    public IReadOnlyList<int> SuffixIds { get; internal init; } = [];
+    public IReadOnlyList<int> SuffixIds { get; init; } = [];
 
     /// <summary>How many spaces the tokenizer puts before a text, which decoding takes away again (0 or 1).</summary>
-    internal int LeadingSpaces { get; init; }
+    public int LeadingSpaces { get; init; }
 
     /// <summary>The ids of <paramref name="text"/>.</summary>
     /// <param name="text">Any text. Halves of surrogate pairs standing alone become U+FFFD.</param>
@@ -103,9 +103,11 @@ public abstract class TextTokenizer
     /// <summary>Appends the ids of <paramref name="text"/>, without special tokens around them.</summary>
     protected abstract void AppendIds(string text, List<int> ids);
 
-    private protected abstract ReadOnlySpan<byte> BytesOf(int id);
+    /// <summary>The bytes of an id that is in the range.</summary>
+    protected abstract ReadOnlySpan<byte> BytesOf(int id);
 
-    private protected abstract bool SpecialOf(int id);
+    /// <summary>Whether an id that is in the range is special.</summary>
+    protected abstract bool SpecialOf(int id);
 
     private void CheckId(int id)
     {

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// What a request for text may ask for.
+using CatsOnnx.Sampling;
+
+namespace CatsOnnx.Generation;
+
+/// <summary>Options of one request.</summary>
+public sealed record GenerationOptions
+{
+    /// <summary>The most tokens to generate (1 or more); fewer where the model's context ends.</summary>
+    public int MaxNewTokens { get; init; } = 128;
+
+    /// <summary>Ids that end the text; null: those that the model's files name. An empty list generates to the end.</summary>
+    public IReadOnlyCollection<int>? StopTokens { get; init; }
+
+    /// <summary>Strings that end the text, wherever token borders fall in them. They are not part of it.</summary>
+    public IReadOnlyList<string> StopStrings { get; init; } = [];
+
+    /// <summary>Multiplies every threshold of a rewritten model: 0 is dense, 1 the model's own; null leaves the model's value.</summary>
+    public float? ThresholdScale { get; init; }
+
+    /// <summary>How tokens are chosen.</summary>
+    public ISampler Sampler { get; init; } = Greedy.Instance;
+
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    internal void Check()
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxNewTokens, 1);
+        foreach (string stop in StopStrings)
+        {
+            ArgumentException.ThrowIfNullOrEmpty(stop, nameof(StopStrings));
+        }
+    }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// For graphs that concatenate (Optimum, torch): past lies in one buffer, present goes to the other, then they change places.
+using CatsOnnx.Session;
+using Microsoft.ML.OnnxRuntime;
+
+namespace CatsOnnx.Generation;
+
+/// <summary>The growing layout: the tensors are exactly as long as the tokens held.</summary>
+internal sealed class GrowingKvCache : KvCache
+{
+    private CacheMemory? _pastMemory; // every tensor's place, capacity tokens each
+    private CacheMemory? _presentMemory;
+    private readonly long[] _offsets; // [2 * layers]: where each tensor begins in either buffer
+    private OrtValue?[] _past; // [2 * layers]: keys and values, layer by layer
+    private OrtValue?[] _present;
+
+    public GrowingKvCache(ModelSignature signature)
+        : base(signature)
+    {
+        _offsets = new long[2 * signature.Layers.Count];
+        _past = new OrtValue?[_offsets.Length];
+        _present = new OrtValue?[_offsets.Length];
+    }
+
+    public override void Dispose()
+    {
+        Free(_past);
+        Free(_present);
+        _pastMemory?.Dispose();
+        _presentMemory?.Dispose();
+    }
+
+    protected override void Allocate(int capacity)
+    {
+        Dispose();
+        long bytes = 0;
+        for (int i = 0; i < _offsets.Length; i++)
+        {
+            _offsets[i] = bytes;
+            bytes += CacheMemory.Aligned(Bytes(Signature.Layers[i / 2], capacity));
+        }
+
+        _pastMemory = new CacheMemory(bytes);
+        _presentMemory = new CacheMemory(bytes);
+    }
+
+    protected override void Begin(OrtIoBinding binding)
+    {
+        Free(_past);
+        for (int i = 0; i < _past.Length; i++)
+        {
+            _past[i] = View(Signature.Layers[i / 2], _pastMemory!.Start + (nint)_offsets[i], 0);
+        }
+    }
+
+    protected override void BindRun(OrtIoBinding binding, int newTokens)
+    {
+        Free(_present);
+        for (int i = 0; i < _present.Length; i++)
+        {
+            LayerCache layer = Signature.Layers[i / 2];
+            bool keys = i % 2 == 0;
+            _present[i] = View(layer, _presentMemory!.Start + (nint)_offsets[i], Length + newTokens);
+            binding.BindInput(keys ? layer.PastKey : layer.PastValue, _past[i]!);
+            binding.BindOutput(keys ? layer.PresentKey : layer.PresentValue, _present[i]!);
+        }
+    }
+
+    protected override void Advanced()
+    {
+        (_past, _present) = (_present, _past);
+        (_pastMemory, _presentMemory) = (_presentMemory, _pastMemory);
+    }
+
+    private static void Free(OrtValue?[] values)
+    {
+        foreach (OrtValue? value in values)
+        {
+            value?.Dispose();
+        }
+
+        Array.Clear(values);
+    }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// The keys and values of the tokens so far, bound to a session as past and present.
+using CatsOnnx.Session;
+using Microsoft.ML.OnnxRuntime;
+
+namespace CatsOnnx.Generation;
+
+/// <summary>How past and present keys and values share memory.</summary>
+public enum CacheLayout
+{
+    /// <summary>Shared where the model's files allow it, else growing.</summary>
+    Auto,
+
+    /// <summary>Present is past and the new tokens, in another buffer.</summary>
+    Growing,
+
+    /// <summary>Present is written into past's own buffer, which has room for all tokens (GroupQueryAttention).</summary>
+    Shared,
+}
+
+/// <summary>Keys and values of one sequence: for each layer two tensors [1, key value heads, tokens, head size].</summary>
+internal abstract class KvCache : IDisposable
+{
+    protected KvCache(ModelSignature signature)
+    {
+        Signature = signature;
+    }
+
+    /// <summary>Tokens that there is room for.</summary>
+    public int Capacity { get; private set; }
+
+    /// <summary>Tokens held.</summary>
+    public int Length { get; private set; }
+
+    protected ModelSignature Signature { get; }
+
+    /// <summary>Empties the cache and makes room for <paramref name="capacity"/> tokens; larger memory is kept.</summary>
+    /// <param name="capacity">Tokens that will come at most.</param>
+    /// <param name="binding">The binding that runs use.</param>
+    public void Reset(int capacity, OrtIoBinding binding)
+    {
+        Length = 0;
+        if (capacity > Capacity)
+        {
+            Allocate(capacity);
+            Capacity = capacity;
+        }
+
+        Begin(binding);
+    }
+
+    /// <summary>Binds past (the tokens held) and present (with <paramref name="newTokens"/> more) before a run.</summary>
+    public void Bind(OrtIoBinding binding, int newTokens)
+    {
+        if (Length + newTokens > Capacity)
+        {
+            throw new InvalidOperationException($"The cache holds {Length} tokens and has room for {Capacity}: {newTokens} more do not fit.");
+        }
+
+        BindRun(binding, newTokens);
+    }
+
+    /// <summary>Takes the new tokens in after a run.</summary>
+    public void Advance(int newTokens)
+    {
+        Length += newTokens;
+        Advanced();
+    }
+
+    public abstract void Dispose();
+
+    protected abstract void Allocate(int capacity);
+
+    protected abstract void Begin(OrtIoBinding binding);
+
+    protected abstract void BindRun(OrtIoBinding binding, int newTokens);
+
+    protected abstract void Advanced();
+
+    /// <summary>Bytes of one layer's keys (or values) for <paramref name="tokens"/> tokens.</summary>
+    protected long Bytes(LayerCache layer, int tokens) =>
+        (long)layer.KeyValueHeads * tokens * layer.HeadDim * FloatBits.Size(Signature.CacheType);
+
+    /// <summary>A tensor [1, heads, tokens, head size] over memory.</summary>
+    protected OrtValue View(LayerCache layer, nint start, int tokens) => OrtValue.CreateTensorValueWithData(
+        OrtMemoryInfo.DefaultInstance, Signature.CacheType, [1, layer.KeyValueHeads, tokens, layer.HeadDim], start, Bytes(layer, tokens));
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// For GroupQueryAttention (GenAI): one buffer a tensor, bound as past and as present; new tokens are written in place.
+using CatsOnnx.Session;
+using Microsoft.ML.OnnxRuntime;
+
+namespace CatsOnnx.Generation;
+
+/// <summary>The shared layout: the tensors always have room for all tokens, the attention mask says how many count.</summary>
+internal sealed class SharedKvCache : KvCache
+{
+    private readonly OrtValue?[] _values; // [2 * layers]: keys and values, layer by layer
+    private CacheMemory? _memory;
+    private bool _bound;
+
+    public SharedKvCache(ModelSignature signature)
+        : base(signature)
+    {
+        _values = new OrtValue?[2 * signature.Layers.Count];
+    }
+
+    public override void Dispose()
+    {
+        foreach (OrtValue? value in _values)
+        {
+            value?.Dispose();
+        }
+
+        Array.Clear(_values);
+        _memory?.Dispose();
+    }
+
+    protected override void Allocate(int capacity)
+    {
+        Dispose();
+        long bytes = Signature.Layers.Sum(layer => 2 * CacheMemory.Aligned(Bytes(layer, capacity)));
+        _memory = new CacheMemory(bytes);
+        nint start = _memory.Start;
+        for (int i = 0; i < _values.Length; i++)
+        {
+            LayerCache layer = Signature.Layers[i / 2];
+            _values[i] = View(layer, start, capacity);
+            start += (nint)CacheMemory.Aligned(Bytes(layer, capacity));
+        }
+
+        _bound = false;
+    }
+
+    protected override void Begin(OrtIoBinding binding)
+    {
+        if (_bound)
+        {
+            return;
+        }
+
+        for (int i = 0; i < _values.Length; i++)
+        {
+            LayerCache layer = Signature.Layers[i / 2];
+            bool keys = i % 2 == 0;
+            binding.BindInput(keys ? layer.PastKey : layer.PastValue, _values[i]!);
+            binding.BindOutput(keys ? layer.PresentKey : layer.PresentValue, _values[i]!);
+        }
+
+        _bound = true;
+    }
+
+    // Nothing to do from run to run: the same tensors stay bound.
+    protected override void BindRun(OrtIoBinding binding, int newTokens)
+    {
+    }
+
+    protected override void Advanced()
+    {
+    }
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+// Generates text: prefill, then one token after another, with a preallocated cache, on one thread.
+using System.Diagnostics;
+using System.Text;
+using System.Threading.Channels;
+using CatsOnnx.Session;
+using CatsOnnx.Tokenization;
+using Microsoft.ML.OnnxRuntime;
+
+namespace CatsOnnx.Generation;
+
+/// <summary>How a generator is made.</summary>
+public sealed record TokenGeneratorOptions
+{
+    /// <summary>How past and present keys and values share memory.</summary>
+    public CacheLayout CacheLayout { get; init; }
+
+    /// <summary>The most prompt tokens of one run; longer prompts take several. Bounds the memory of the logits.</summary>
+    public int PrefillChunk { get; init; } = 512;
+
+    /// <summary>Outputs with the active neurons of an MLP, and its intermediate size; empty: sparsity is not measured.</summary>
+    public IReadOnlyDictionary<string, int> ActiveOutputs { get; init; } = new Dictionary<string, int>();
+}
+
+/// <summary>Generates text with a model. Requests from several threads run one after another.</summary>
+public sealed class TokenGenerator : IDisposable
+{
+    private readonly TokenGeneratorOptions _options;
+    private readonly GenerationThread _thread = new();
+    private readonly CancellationTokenSource _disposed = new();
+    private readonly bool _ownsSession;
+    private DecodeStep? _step;
+    private int _disposing;
+
+    /// <summary>A generator on a session and its tokenizer; both must outlive it.</summary>
+    public TokenGenerator(ModelSession session, TextTokenizer tokenizer, TokenGeneratorOptions? options = null)
+        : this(session, tokenizer, options, ownsSession: false)
+    {
+    }
+
+    private TokenGenerator(ModelSession session, TextTokenizer tokenizer, TokenGeneratorOptions? options, bool ownsSession)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        _options = options ?? new TokenGeneratorOptions();
+        ArgumentOutOfRangeException.ThrowIfLessThan(_options.PrefillChunk, 1, nameof(options));
+        Session = session;
+        Tokenizer = tokenizer;
+        _ownsSession = ownsSession;
+    }
+
+    /// <summary>The model.</summary>
+    public ModelSession Session { get; }
+
+    /// <summary>Its tokenizer.</summary>
+    public TextTokenizer Tokenizer { get; }
+
+    /// <summary>Opens a model folder (or .onnx file) with its tokenizer; disposing the generator closes both.</summary>
+    /// <exception cref="FileNotFoundException">There is no model or no tokenizer; the message names what was looked for.</exception>
+    /// <exception cref="InvalidDataException">A file cannot be read; the message names it.</exception>
+    public static TokenGenerator Open(string path, ModelSessionOptions? options = null)
+    {
+        ModelFolder folder = ModelFolder.Open(path);
+        TextTokenizer tokenizer = folder.LoadTokenizer();
+        return new TokenGenerator(ModelSession.Open(folder, options), tokenizer, null, ownsSession: true);
+    }
+
+    /// <summary>Generates text that goes on from a prompt.</summary>
+    /// <param name="prompt">The prompt; bos goes before it where the tokenizer says so.</param>
+    /// <param name="options">Options, or null for the default ones.</param>
+    /// <param name="onToken">Called for each token, on the generator's thread.</param>
+    /// <param name="cancellationToken">Ends the request within the time of one token.</param>
+    /// <exception cref="ArgumentException">The prompt is too long for the model, or an option is out of range.</exception>
+    /// <exception cref="OperationCanceledException">The request was cancelled, or the generator disposed.</exception>
+    public GenerationResult Generate(
+        string prompt, GenerationOptions? options = null, Action<GeneratedToken>? onToken = null, CancellationToken cancellationToken = default) =>
+        Generate(Encode(prompt), options, onToken, cancellationToken);
+
+    /// <summary>Generates from a prompt of token ids, bos among them where the model wants it.</summary>
+    /// <inheritdoc cref="Generate(string, GenerationOptions?, Action{GeneratedToken}?, CancellationToken)"/>
+    public GenerationResult Generate(
+        int[] promptIds, GenerationOptions? options = null, Action<GeneratedToken>? onToken = null, CancellationToken cancellationToken = default)
+    {
+        Request request = Check(promptIds, options);
+        return Start(request, onToken, cancellationToken).GetAwaiter().GetResult();
+    }
+
+    /// <summary>Generates text and gives it token by token.</summary>
+    /// <inheritdoc cref="Generate(string, GenerationOptions?, Action{GeneratedToken}?, CancellationToken)"/>
+    public GenerationStream Stream(string prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
+        Stream(Encode(prompt), options, cancellationToken);
+
+    /// <summary>The same from a prompt of token ids.</summary>
+    /// <inheritdoc cref="Generate(string, GenerationOptions?, Action{GeneratedToken}?, CancellationToken)"/>
+    public GenerationStream Stream(int[] promptIds, GenerationOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        Request request = Check(promptIds, options);
+        Channel<GeneratedToken> channel = Channel.CreateUnbounded<GeneratedToken>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
+        CancellationTokenSource stop = new(); // for a reader that leaves early
+        Task<GenerationResult> completion = Start(request, token => channel.Writer.TryWrite(token), cancellationToken, stop.Token);
+        completion.ContinueWith(_ => channel.Writer.TryComplete(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        return new GenerationStream(channel.Reader, completion, stop);
+    }
+
+    /// <summary>Ends the request that runs, and frees the cache.</summary>
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _disposing, 1) != 0)
+        {
+            return;
+        }
+
+        _disposed.Cancel();
+        _thread.Dispose();
+        _step?.Dispose();
+        if (_ownsSession)
+        {
+            Session.Dispose();
+        }
+    }
+
+    private sealed record Request(int[] Ids, GenerationOptions Options, HashSet<int> StopTokens, int MaxNewTokens);
+
+    private int[] Encode(string prompt)
+    {
+        ArgumentNullException.ThrowIfNull(prompt);
+        int[] ids = Tokenizer.Encode(prompt, addSpecialTokens: true);
+        return ids.Length > 0 || Session.Config.BosTokenId is not int bos ? ids : [bos];
+    }
+
+    // Everything that can be refused is refused here, before any tensor is made.
+    private Request Check(int[] promptIds, GenerationOptions? options)
+    {
+        ArgumentNullException.ThrowIfNull(promptIds);
+        ObjectDisposedException.ThrowIf(_disposing != 0, this);
+        options ??= new GenerationOptions();
+        options.Check();
+        if (promptIds.Length == 0)
+        {
+            throw new ArgumentException("The prompt has no tokens, and the model names no bos token to begin with.", nameof(promptIds));
+        }
+
+        int context = Session.Config.ContextLength ?? int.MaxValue;
+        if (promptIds.Length >= context)
+        {
+            throw new ArgumentException($"The prompt has {promptIds.Length} tokens; the model's context of {context} has no room for an answer.", nameof(promptIds));
+        }
+
+        TokenTensors.CheckIds(promptIds, Session.Signature.VocabSize);
+        if (options.ThresholdScale is not null && Session.Signature.ThresholdScale is null)
+        {
+            throw new ArgumentException($"A threshold scale was given, but '{Session.Folder.ModelPath}' has no {ModelSignature.ThresholdScaleName}: it is no rewritten model.", nameof(options));
+        }
+
+        HashSet<int> stop = options.StopTokens is not null ? [.. options.StopTokens]
+            : Tokenizer.EosId is int eos ? [.. Session.Config.EosTokenIds, eos] : [.. Session.Config.EosTokenIds];
+        return new Request(promptIds, options, stop, Math.Min(options.MaxNewTokens, context - promptIds.Length));
+    }
+
+    private Task<GenerationResult> Start(
+        Request request, Action<GeneratedToken>? onToken, CancellationToken cancellationToken, CancellationToken readerLeft = default)
+    {
+        TaskCompletionSource<GenerationResult> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        _thread.Post(() =>
+        {
+            try
+            {
+                using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, readerLeft, _disposed.Token);
+                completion.SetResult(Run(request, onToken, either.Token));
+            }
+            catch (OperationCanceledException)
+            {
+                completion.SetCanceled(cancellationToken.IsCancellationRequested ? cancellationToken
+                    : readerLeft.IsCancellationRequested ? readerLeft : _disposed.Token);
+            }
+            catch (Exception error)
+            {
+                completion.SetException(error);
+            }
+        });
+        return completion.Task;
+    }
+
+    private GenerationResult Run(Request request, Action<GeneratedToken>? onToken, CancellationToken cancellationToken)
+    {
+        using ModelSession.Usage use = Session.Use();
+        using RunOptions run = new();
+        StreamingDecoder decoder = Tokenizer.CreateStreamingDecoder();
+        if (request.Ids.Any(id => id < Tokenizer.VocabularySize && !Tokenizer.IsSpecial(id)))
+        {
+            decoder.ContinueText();
+        }
+
+        GenerationOptions options = request.Options;
+        StopStringFilter filter = new(options.StopStrings);
+        ActiveCounter counter = new(_options.ActiveOutputs);
+        List<int> ids = new(Math.Min(request.MaxNewTokens, 4096));
+        StringBuilder text = new();
+        FinishReason? reason = null;
+
+        long start = Stopwatch.GetTimestamp();
+        _step ??= Session.Signature.HasCache
+            ? new CachedDecodeStep(Session, _options.CacheLayout, _options.PrefillChunk)
+            : new RecomputeStep(Session);
+        _step.Begin(request.Ids.Length + request.MaxNewTokens - 1, options.ThresholdScale);
+        int next = options.Sampler.Sample(_step.Run(request.Ids, run, cancellationToken));
+        long first = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            ids.Add(next);
+            // An id that the tokenizer does not know (padding of the vocabulary) has no text.
+            ReadOnlySpan<char> piece = next < Tokenizer.VocabularySize ? decoder.Next(next) : default;
+            Give(next, filter.Append(piece));
+            reason = filter.Stopped ? FinishReason.StopString
+                : request.StopTokens.Contains(next) ? FinishReason.StopToken
+                : ids.Count < request.MaxNewTokens ? null
+                : request.MaxNewTokens < options.MaxNewTokens ? FinishReason.ContextFull
+                : FinishReason.MaxNewTokens;
+            if (reason is not null)
+            {
+                break;
+            }
+
+            next = options.Sampler.Sample(_step.Run([next], run, cancellationToken));
+            _step.CountActive(counter);
+        }
+
+        long end = Stopwatch.GetTimestamp();
+        string rest = filter.Append(decoder.Finish()) + (filter.Stopped ? "" : filter.Finish());
+        if (rest.Length > 0)
+        {
+            Give(null, rest);
+        }
+
+        return new GenerationResult(ids, text.ToString(), filter.Stopped ? FinishReason.StopString : reason.Value, new GenerationStatistics(
+            request.Ids.Length, ids.Count, Stopwatch.GetElapsedTime(start, first), Stopwatch.GetElapsedTime(first, end), counter.Sparsity));
+
+        void Give(int? id, string certain)
+        {
+            text.Append(certain);
+            onToken?.Invoke(new GeneratedToken(id, certain));
+        }
+    }
+}
