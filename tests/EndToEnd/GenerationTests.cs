@@ -156,16 +156,23 @@ public sealed class GenerationTests
         }, stop.Token));
         Assert.Equal(5, tokens);
 
+        // A prompt in four runs, cancelled early: at least once in several tries (other programs take time too) it ends early.
         int[] longPrompt = new int[2000];
         Array.Fill(longPrompt, 300);
         GenerationOptions one = new() { MaxNewTokens = 1 };
-        long start = Stopwatch.GetTimestamp();
-        generator.Generate(longPrompt, one);
-        TimeSpan whole = Stopwatch.GetElapsedTime(start);
-        using CancellationTokenSource soon = new(whole / 4);
-        start = Stopwatch.GetTimestamp();
-        Assert.ThrowsAny<OperationCanceledException>(() => generator.Generate(longPrompt, one, null, soon.Token));
-        Assert.True(Stopwatch.GetElapsedTime(start) < whole * 0.8, $"{Stopwatch.GetElapsedTime(start)} of {whole}");
+        double best = 1;
+        for (int attempt = 0; attempt < 5 && best > 0.75; attempt++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            generator.Generate(longPrompt, one);
+            TimeSpan whole = Stopwatch.GetElapsedTime(start);
+            using CancellationTokenSource soon = new(whole / 4);
+            start = Stopwatch.GetTimestamp();
+            Assert.ThrowsAny<OperationCanceledException>(() => generator.Generate(longPrompt, one, null, soon.Token));
+            best = Math.Min(best, Stopwatch.GetElapsedTime(start) / whole);
+        }
+
+        Assert.True(best <= 0.75, $"{best} of the whole time");
     }
 
     [Fact]

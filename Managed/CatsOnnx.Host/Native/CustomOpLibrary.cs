@@ -20,9 +20,11 @@ internal static class CustomOpLibrary
 
     /// <summary>The library's full path.</summary>
     /// <exception cref="DllNotFoundException">It is nowhere; the message lists every place looked in.</exception>
-    public static string FindPath()
+    public static string FindPath() => FindPath(Environment.GetEnvironmentVariable(PathVariable), [AssemblyFolder(), AppContext.BaseDirectory]);
+
+    /// <summary>The same for a given value of the variable and given folders.</summary>
+    internal static string FindPath(string? chosen, IReadOnlyList<string> roots)
     {
-        string? chosen = Environment.GetEnvironmentVariable(PathVariable);
         if (!string.IsNullOrEmpty(chosen))
         {
             return File.Exists(chosen)
@@ -31,7 +33,7 @@ internal static class CustomOpLibrary
         }
 
         List<string> looked = [];
-        foreach (string folder in Folders())
+        foreach (string folder in Folders(roots))
         {
             string path = Path.Combine(folder, FileName);
             if (File.Exists(path))
@@ -69,12 +71,12 @@ internal static class CustomOpLibrary
         }
     }
 
-    private static IEnumerable<string> Folders()
+    private static IEnumerable<string> Folders(IReadOnlyList<string> roots)
     {
         string runtime = Path.Combine("runtimes", RuntimeInformation.RuntimeIdentifier, "native");
         string portable = Path.Combine("runtimes", PortableIdentifier(), "native");
         HashSet<string> seen = new(StringComparer.Ordinal);
-        foreach (string root in (string[])[AssemblyFolder(), AppContext.BaseDirectory])
+        foreach (string root in roots)
         {
             if (root.Length == 0)
             {

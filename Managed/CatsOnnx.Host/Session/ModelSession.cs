@@ -144,7 +144,7 @@ public sealed class ModelSession : IDisposable
 
         try
         {
-            return new ModelSession(session, folder, ModelSignature.Read(session, folder.Config, extraOutputs), options);
+            return new ModelSession(session, folder, ModelSignature.Read(session, folder, extraOutputs), options);
         }
         catch (InvalidDataException error)
         {

@@ -75,11 +75,12 @@ public sealed class ModelSignature
 
     /// <summary>Understands a session's graph.</summary>
     /// <param name="session">The session.</param>
-    /// <param name="config">What files say about the model, for sizes that the graph leaves free.</param>
+    /// <param name="folder">Its files, for sizes that the graph leaves free.</param>
     /// <param name="extraOutputs">Outputs that were added to the graph and have no role.</param>
     /// <exception cref="InvalidDataException">The graph is no language model that is understood; the message names the input or output.</exception>
-    internal static ModelSignature Read(InferenceSession session, ModelConfig config, IReadOnlyCollection<string> extraOutputs)
+    internal static ModelSignature Read(InferenceSession session, ModelFolder folder, IReadOnlyCollection<string> extraOutputs)
     {
+        ModelConfig config = folder.Config;
         List<RoleInput> past = [];
         Dictionary<string, RoleInput> roles = [];
         foreach (string name in session.InputNames)
@@ -119,6 +120,11 @@ public sealed class ModelSignature
         CacheNames names = CacheNames.Match([.. past.Select(input => input.Name)], past.Count == 0 ? [] : present);
         int vocabulary = logitsShape.Dimensions[^1] > 0 ? logitsShape.Dimensions[^1] : config.VocabSize
             ?? throw new InvalidDataException($"Output '{logits}' leaves the vocabulary's size free and no config.json says vocab_size.");
+        if (config.HeadDim is null && past.Any(input => input.Dimensions[3] <= 0))
+        {
+            config = config with { HeadDim = HeadSize.Find(folder.ModelPath) };
+        }
+
         HashSet<string> known = [logits, .. names.Layers.SelectMany(layer => (string[])[layer.PresentKey, layer.PresentValue])];
         return new ModelSignature
         {
