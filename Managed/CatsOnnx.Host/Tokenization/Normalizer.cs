@@ -56,16 +56,16 @@ internal sealed class Normalizer
                 _steps.Add(Replace(field));
                 break;
             case "NFC":
-                _steps.Add(text => text.Normalize(NormalizationForm.FormC));
+                _steps.Add(text => UnicodeForm.Apply(text, NormalizationForm.FormC));
                 break;
             case "NFD":
-                _steps.Add(text => text.Normalize(NormalizationForm.FormD));
+                _steps.Add(text => UnicodeForm.Apply(text, NormalizationForm.FormD));
                 break;
             case "NFKC":
-                _steps.Add(text => text.Normalize(NormalizationForm.FormKC));
+                _steps.Add(text => UnicodeForm.Apply(text, NormalizationForm.FormKC));
                 break;
             case "NFKD":
-                _steps.Add(text => text.Normalize(NormalizationForm.FormKD));
+                _steps.Add(text => UnicodeForm.Apply(text, NormalizationForm.FormKD));
                 break;
             case "Lowercase":
                 _steps.Add(text => text.ToLowerInvariant());
