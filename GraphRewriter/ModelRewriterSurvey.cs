@@ -16,10 +16,11 @@ internal sealed class MlpSurvey
     private readonly List<MlpSite> _sites = [];
     private readonly List<LayerShape> _layers = [];
 
-    private MlpSurvey(GraphIndex index, ModelProto source)
+    private MlpSurvey(GraphIndex index, ModelProto source, ModelProto inlined)
     {
         Index = index;
         Source = source;
+        Inlined = inlined;
     }
 
     /// <summary>The graph's index.</summary>
@@ -27,6 +28,9 @@ internal sealed class MlpSurvey
 
     /// <summary>A copy of the graph as it was.</summary>
     public ModelProto Source { get; }
+
+    /// <summary>The graph that <see cref="Index"/> and <see cref="Sites"/> are of: the model's own, or a copy with functions inlined.</summary>
+    public ModelProto Inlined { get; }
 
     /// <summary>The MLPs that can be rewritten.</summary>
     public IReadOnlyList<MlpSite> Sites => _sites;
@@ -42,12 +46,15 @@ internal sealed class MlpSurvey
     public static MlpSurvey Of(OnnxModel model, RewriteOptions? options = null)
     {
         ModelProto source = model.Proto.Clone();
+        string hash = ModelFingerprint.Compute(model);
+        model = model.Proto.Functions.Count == 0 ? model : model.Clone();
+        IReadOnlyList<MlpFinding> inFunctions = InlineMlpFunctions.Run(model);
         MatchContext context = new(new GraphIndex(model.Proto), new ConstantReader(model.Read));
-        MlpSurvey survey = new(context.Index, source);
+        MlpSurvey survey = new(context.Index, source, model.Proto);
         HashSet<string> names = new(StringComparer.Ordinal);
         Dictionary<GatedMlpMatch, int> layers = new(ReferenceEqualityComparer.Instance);
         List<GatedMlpMatch> firstOfLayer = [];
-        foreach (MlpFinding finding in MlpFinder.Find(context))
+        foreach (MlpFinding finding in MlpFinder.Find(context).Concat(inFunctions))
         {
             int number = survey._mlps.Count;
             int? layer = null;
@@ -72,7 +79,7 @@ internal sealed class MlpSurvey
             }
         }
 
-        survey.ModelHash = ModelFingerprint.Compute(model);
+        survey.ModelHash = hash;
         return survey;
     }
 

@@ -55,12 +55,12 @@ internal static class ActivationScan
                 continue;
             }
 
-            yield return Explain(node, after, first, last, failed);
+            yield return Explain(node, scope, after, first, last, failed);
         }
     }
 
     private static MlpFinding Explain(
-        NodeProto activation, List<NodeProto> after, List<NodeProto> first, List<NodeProto> last,
+        NodeProto activation, GraphScope scope, List<NodeProto> after, List<NodeProto> first, List<NodeProto> last,
         IReadOnlyDictionary<NodeProto, MatchResult<GatedMlpMatch>> failed)
     {
         MatchResult<GatedMlpMatch>? best = null;
@@ -72,10 +72,16 @@ internal static class ActivationScan
             }
         }
 
-        NodeProto? quantized = first.Concat(last).FirstOrDefault(IsQuantized);
+        NodeProto? quantized = first.Concat(last).FirstOrDefault(node => IsQuantized(node, scope));
         if (quantized is not null)
         {
             return new MlpFinding(null, $"its weights are quantized ({GraphText.Operator(quantized)}); only float, float16 and bfloat16 weights are fused", quantized, activation);
+        }
+
+        NodeProto? picked = first.Concat(last).FirstOrDefault(node => IsPicked(node, scope));
+        if (picked is not null)
+        {
+            return new MlpFinding(null, "its weights are picked at run time from those of several experts (mixture of experts)", picked, activation);
         }
 
         if (best is not null)
@@ -90,9 +96,13 @@ internal static class ActivationScan
         return new MlpFinding(null, reason, activation, activation);
     }
 
-    private static bool IsQuantized(NodeProto node) =>
+    private static bool IsQuantized(NodeProto node, GraphScope scope) =>
         node.OpType is "MatMulNBits" or "MatMulBnb4" or "MatMulFpQ4" or "MatMulInteger" or "QLinearMatMul" or "DynamicQuantizeMatMul"
-            or "MatMulIntegerToFloat" or "QGemm";
+            or "MatMulIntegerToFloat" or "QGemm"
+        || scope.Input(node, 1)?.Producer?.Is("DequantizeLinear") == true;
+
+    private static bool IsPicked(NodeProto node, GraphScope scope) =>
+        scope.Input(node, 1 - LinearForms.DataInput(node, scope)) is { } weight && !WeightCone.IsConstant(weight);
 
     // Elementwise nodes reached from a node, and the projections where the walk ends.
     private static List<NodeProto> Cone(NodeProto start, GraphScope scope, bool forward, out List<NodeProto> projections)
@@ -110,9 +120,10 @@ internal static class ActivationScan
                     continue;
                 }
 
-                if (LinearForms.IsWeightProduct(next, nextScope))
+                int data = LinearForms.DataInput(next, nextScope);
+                if (data >= 0)
                 {
-                    if (!forward || input == 0)
+                    if (!forward || input == data)
                     {
                         projections.Add(next);
                     }

@@ -65,13 +65,18 @@ public static class LinearForms
     /// <summary>Whether a node multiplies by weights in any form, also such as no projection form takes.</summary>
     /// <param name="node">The node.</param>
     /// <param name="scope">Its graph.</param>
-    internal static bool IsWeightProduct(NodeProto node, GraphScope scope) => node.OpType switch
+    internal static bool IsWeightProduct(NodeProto node, GraphScope scope) => DataInput(node, scope) >= 0;
+
+    /// <summary>Which input of a product with weights is the data; -1 where the node is no such product.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="scope">Its graph.</param>
+    internal static int DataInput(NodeProto node, GraphScope scope) => node.OpType switch
     {
         "MatMulNBits" or "MatMulBnb4" or "MatMulFpQ4" or "MatMulInteger" or "QLinearMatMul" or "DynamicQuantizeMatMul" or "MatMulIntegerToFloat"
-            or "QGemm" or "FusedGemm" => true,
-        "MatMul" or "Gemm" or "FusedMatMul" or "TransposeMatMul" => scope.Input(node, 1) is { } weight && WeightCone.IsFromConstant(weight),
-        "Einsum" => node.Input.Count == 2 && scope.Input(node, 1) is { } weight && WeightCone.IsFromConstant(weight),
-        _ => false,
+            or "QGemm" or "FusedGemm" => 0,
+        "MatMul" or "Gemm" or "FusedMatMul" or "TransposeMatMul" or "Einsum" when scope.Input(node, 1) is { } right && WeightCone.IsFromConstant(right) => 0,
+        "MatMul" or "Einsum" when scope.Input(node, 0) is { Producer: not null } left && WeightCone.IsFromConstant(left) && !WeightCone.IsConstant(left) => 1,
+        _ => -1,
     };
 
     internal static MatchResult<LinearMatch> Build(
