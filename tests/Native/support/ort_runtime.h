@@ -88,6 +88,8 @@ class Session {
     }
     api.ReleaseSessionOptions(options);
   }
+  // Takes over a session that was made elsewhere.
+  Session(const OrtRuntime& runtime, OrtSession* session) : runtime_(runtime), session_(session) {}
   ~Session() { runtime_.api().ReleaseSession(session_); }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
