@@ -79,13 +79,7 @@ public static partial class ModelRewriter
         }
 
         ModelProto source = survey.Source;
-        if (!ReferenceEquals(survey.Inlined, model.Proto))
-        {
-            model.Proto.Graph = survey.Inlined.Graph;
-            model.Proto.OpsetImport.Clear();
-            model.Proto.OpsetImport.AddRange(survey.Inlined.OpsetImport);
-        }
-
+        survey.Adopt(model);
         PassContext context = new(model, survey.Index, new NameSource(survey.Index), survey.Sites, options.Thresholds.Layers);
         PassPipeline.Run(options.Unfused ? PassPipeline.Unfused : PassPipeline.Fused, context);
         RewriteMetadata.Set(model.Proto, RewriteMetadata.Form, form);

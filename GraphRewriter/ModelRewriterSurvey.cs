@@ -83,6 +83,19 @@ internal sealed class MlpSurvey
         return survey;
     }
 
+    /// <summary>Makes <see cref="Inlined"/> the model's graph, before it is edited.</summary>
+    /// <param name="model">The model that was looked through.</param>
+    public void Adopt(OnnxModel model)
+    {
+        if (!ReferenceEquals(Inlined, model.Proto))
+        {
+            model.Proto.Graph = Inlined.Graph;
+            List<OperatorSetIdProto> imports = [.. Inlined.OpsetImport];
+            model.Proto.OpsetImport.Clear();
+            model.Proto.OpsetImport.AddRange(imports);
+        }
+    }
+
     /// <summary>The report, with a status for the MLPs that can be rewritten.</summary>
     /// <param name="status">Fusable or fused.</param>
     /// <param name="form">For fused ones: the output form.</param>
