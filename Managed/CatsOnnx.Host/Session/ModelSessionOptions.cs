@@ -26,7 +26,8 @@ public sealed record ModelSessionOptions
     internal SessionOptions Make(bool usesCats, string? externalDataFolder)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(Threads);
-        SessionOptions options = new() { GraphOptimizationLevel = OptimizationLevel };
+        // ONNX Runtime warns at every load that cats.threshold_scale is an input with a default; errors come as exceptions.
+        SessionOptions options = new() { GraphOptimizationLevel = OptimizationLevel, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
         try
         {
             if (Threads > 0)
