@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A folder that is absent or whole: everything is written into a staging folder beside it, made durable, and renamed into
 // place. A staging folder of a run that died is recognised by its lock and removed by the next run.
+using System.Runtime.InteropServices;
 using CatsOnnx.GraphRewriter.Storage;
 
 namespace CatsOnnx.GraphRewriter.Output;
@@ -11,6 +12,11 @@ public sealed class FolderTransaction : IDisposable
     private const string StagingMark = ".cats-new-";
     private const string OldMark = ".cats-old-";
     private const string LockName = ".cats-lock";
+
+    /// <summary>SIGXFSZ: a write past the shell's file size limit becomes an error of that write instead of the end of the process.</summary>
+    private static readonly PosixSignalRegistration? s_fileSizeLimit = OperatingSystem.IsWindows()
+        ? null
+        : PosixSignalRegistration.Create((PosixSignal)25, context => context.Cancel = true);
 
     private readonly string _target;
     private readonly bool _overwrite;
@@ -45,6 +51,7 @@ public sealed class FolderTransaction : IDisposable
         Recover(full);
         string staging = $"{full}{StagingMark}{Environment.ProcessId}-{Guid.NewGuid():N}";
         Directory.CreateDirectory(staging);
+        GC.KeepAlive(s_fileSizeLimit);
         try
         {
             FileStream lockFile = new(Path.Combine(staging, LockName), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);

@@ -10,21 +10,13 @@ public static class CheckedSize
     public static long Product(params ReadOnlySpan<long> factors)
     {
         long product = 1;
-        bool zero = false;
         foreach (long factor in factors)
         {
             ThrowIfNegative(factor);
-            if (factor == 0)
-            {
-                zero = true;
-            }
-            else
-            {
-                product = checked(product * factor);
-            }
+            product = checked(product * factor);
         }
 
-        return zero ? 0 : product;
+        return product;
     }
 
     /// <summary>The sum of the terms.</summary>

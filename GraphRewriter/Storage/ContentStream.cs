@@ -47,7 +47,7 @@ internal sealed class ContentStream(ModelFiles files, IProgress<SaveProgress>? p
         public bool Release() => Interlocked.Decrement(ref _users) == 0;
     }
 
-    /// <summary>Writes a new file and makes it durable.</summary>
+    /// <summary>Writes a new file.</summary>
     /// <returns>SHA-256 of the file, lower-case hexadecimal.</returns>
     public string Write(string path, IReadOnlyList<Item> items, long length)
     {

@@ -38,19 +38,12 @@ public static class ElementType
     public static long Elements(TensorProto tensor)
     {
         long product = 1;
-        bool zero = false;
         foreach (long dimension in tensor.Dims)
         {
-            if (dimension < 0)
-            {
-                throw new OverflowException($"{dimension} is negative.");
-            }
-
-            zero |= dimension == 0;
-            product = dimension == 0 ? product : checked(product * dimension);
+            product = CheckedSize.Product(product, dimension);
         }
 
-        return zero ? 0 : product;
+        return product;
     }
 
     /// <summary>Number of bytes that a tensor's type and shape ask for, as raw data.</summary>

@@ -58,15 +58,13 @@ internal sealed class FileSink : IDisposable
         }
     }
 
-    /// <summary>Gives the file its length and makes it durable.</summary>
+    /// <summary>Gives the file its length. Whoever gives the folder its name makes it durable before.</summary>
     public void Complete()
     {
         if (RandomAccess.GetLength(_file) != _length)
         {
             RandomAccess.SetLength(_file, _length);
         }
-
-        RandomAccess.FlushToDisk(_file);
     }
 
     public void Dispose() => _file.Dispose();
