@@ -112,9 +112,17 @@ public sealed record RewrittenFolder
     /// <summary>Copies bytes, not permissions: a read-only source gives a folder that its owner can change.</summary>
     private static void CopyContent(string from, string to)
     {
-        using FileStream source = new(from, FileMode.Open, FileAccess.Read, FileShare.Read);
-        using FileStream copy = new(to, FileMode.CreateNew, FileAccess.Write, FileShare.None);
-        source.CopyTo(copy, 1 << 20);
+        try
+        {
+            using FileStream source = new(from, FileMode.Open, FileAccess.Read, FileShare.Read);
+            using FileStream copy = new(to, FileMode.CreateNew, FileAccess.Write, FileShare.None);
+            source.CopyTo(copy, 1 << 20);
+        }
+        catch (ArgumentOutOfRangeException e)
+        {
+            throw new IOException($"{to}: the file system or the user's limit allows no file of that size.", e);
+        }
+
         CrashPoint.Reach($"copied {Path.GetFileName(to)}");
     }
 

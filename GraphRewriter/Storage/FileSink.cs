@@ -13,6 +13,7 @@ internal sealed class FileSink : IDisposable
     private const int InvalidArgument = 22;
 
     private readonly SafeFileHandle _file;
+    private readonly string _path;
     private readonly long _length;
     private bool _direct;
 
@@ -21,6 +22,7 @@ internal sealed class FileSink : IDisposable
     public FileSink(string path, long length)
     {
         _file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.None);
+        _path = path;
         _length = length;
         try
         {
@@ -39,22 +41,33 @@ internal sealed class FileSink : IDisposable
     /// <param name="position">Where it goes; on a page boundary.</param>
     public void Write(Span<byte> buffer, int count, long position)
     {
-        if (!_direct)
-        {
-            RandomAccess.Write(_file, buffer[..count], position);
-            return;
-        }
-
-        int whole = (int)CheckedSize.AlignUp(count, PosixFile.DirectAlignment);
-        buffer[count..whole].Clear();
         try
         {
-            RandomAccess.Write(_file, buffer[..whole], position);
+            if (_direct)
+            {
+                int whole = (int)CheckedSize.AlignUp(count, PosixFile.DirectAlignment);
+                buffer[count..whole].Clear();
+                RandomAccess.Write(_file, buffer[..whole], position);
+                return;
+            }
         }
-        catch (Exception e) when (e is ArgumentException || (e is IOException && e.HResult == InvalidArgument))
+        catch (Exception e) when ((e is ArgumentException and not ArgumentOutOfRangeException) || (e is IOException && e.HResult == InvalidArgument))
         {
+            // this file system took the flag and does not keep to it
             _direct = PosixFile.SetDirect(_file, false);
+        }
+        catch (ArgumentOutOfRangeException e)
+        {
+            throw TooLarge(e);
+        }
+
+        try
+        {
             RandomAccess.Write(_file, buffer[..count], position);
+        }
+        catch (ArgumentOutOfRangeException e)
+        {
+            throw TooLarge(e);
         }
     }
 
@@ -68,4 +81,7 @@ internal sealed class FileSink : IDisposable
     }
 
     public void Dispose() => _file.Dispose();
+
+    /// <summary>.NET tells a write past the largest file that is allowed as an argument out of range.</summary>
+    private IOException TooLarge(Exception e) => new($"{_path}: the file system or the user's limit allows no file of {_length} bytes.", e);
 }
