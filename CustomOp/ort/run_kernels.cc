@@ -17,6 +17,12 @@
 namespace cats {
 namespace {
 
+// The numbers of cats_onnx.h are those of the enumerations.
+static_assert(CATS_F32 == static_cast<int>(DType::kF32) && CATS_F16 == static_cast<int>(DType::kF16) &&
+              CATS_BF16 == static_cast<int>(DType::kBF16));
+static_assert(CATS_ISA_GENERIC == static_cast<int>(Isa::kGeneric) && CATS_ISA_AVX2 == static_cast<int>(Isa::kAvx2) &&
+              CATS_ISA_AVX512 == static_cast<int>(Isa::kAvx512));
+
 struct Failure {
   char* text;
   int64_t size;

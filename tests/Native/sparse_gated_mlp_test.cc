@@ -132,6 +132,25 @@ TEST_P(SparseGatedMlp, MatchesReferenceWhenAllNeuronsOrNoneOrOneAreActive) {
   });
 }
 
+// docs/weight-layouts.md, "Worked example".
+TEST_P(SparseGatedMlp, ComputesTheWorkedExampleOfTheDocs) {
+  WithFormat([&]<class T>(T) {
+    const auto values = [](std::vector<float> floats) {
+      std::vector<T> stored;
+      for (float value : floats) stored.push_back(T::FromFloat(value));
+      return stored;
+    };
+    MlpCase<T> mlp(1, 2, 3);
+    mlp.x = values({1, 1});
+    mlp.gate = mlp.up = values({1, 4, 2, 5, 3, 6});
+    mlp.down = values({1, 0, 0, 1, 1, 1});
+    mlp.threshold = {6.0f};
+    const MlpResult<T> result = RunKernel<T>(kernel(), mlp.Args());
+    EXPECT_EQ(2, result.active[0]);
+    EXPECT_LE(RelativeError(result.y, {80.9900, 129.9454}), std::max(1e-6, ToleranceOf(GetParam().dtype)));
+  });
+}
+
 TEST_P(SparseGatedMlp, GivesTheBiasOrPlusZeroWhenNoNeuronIsActive) {
   WithFormat([&]<class T>(T) {
     for (bool biases : {false, true}) {
