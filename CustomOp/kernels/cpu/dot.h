@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+// Dot products of several weight rows with several rows of x, once for every instruction set: included
+// inside a target region, in the namespace CATS_SIMD, after a simd_<isa>.h. That header gives Vec with
+// kLanes floats, loads that widen a stored format exactly, Fma, SumEach8 and the tile sizes.
+//
+// One order for every path, so that one row, a few rows and prefill take the same decisions bit for bit on
+// one ISA: x . w is the sum, from left to right, of blocks of kDotBlock elements; a block is one Fma chain
+// per lane and one SumEach8.
+#pragma once
+
+namespace cats {
+namespace CATS_SIMD {
+
+// 2 KiB of float: 8 rows of x and 3 of weights stay in the L1 cache while all neurons of a task pass by.
+constexpr int64_t kDotBlock = 512;
+constexpr int64_t kCacheLine = 64;
+
+// The first count elements, count < kLanes; the other lanes are 0. Nothing beyond them is read.
+template <class T>
+inline Vec LoadPart(const T* p, int64_t count) {
+  alignas(64) T part[kLanes] = {};
+  std::memcpy(part, p, static_cast<size_t>(count) * sizeof(T));
+  return Load(part);
+}
+inline Vec LoadPart(const float* p, int64_t count) { return LoadPart(reinterpret_cast<const F32*>(p), count); }
+
+inline void StorePart(float* p, Vec a, int64_t count) {
+  alignas(64) float part[kLanes];
+  Store(part, a);
+  std::memcpy(p, part, static_cast<size_t>(count) * sizeof(float));
+}
+
+// out[n * stride + t] (+)= x[t] . w[n] over size <= kDotBlock elements. next[n]: prefetched line by line
+// while w[n] is read; kPrefetch of them from the first.
+template <int kNeurons, int kTokens, int kPrefetch, class T>
+inline void DotTile(const T* const* w /* [kNeurons][size] */, const float* const* x /* [kTokens][size] */,
+                    int64_t size, const T* const* next /* [kPrefetch][size] */, bool first,
+                    float* out /* [kNeurons][stride] */, int64_t stride) {
+  constexpr int64_t kLine = kCacheLine / static_cast<int64_t>(sizeof(T));
+  Vec sum[kNeurons][kTokens];
+#pragma GCC unroll 8
+  for (int n = 0; n < kNeurons; ++n) {
+#pragma GCC unroll 8
+    for (int t = 0; t < kTokens; ++t) sum[n][t] = Zero();
+  }
+  const T* rows[kNeurons];
+#pragma GCC unroll 8
+  for (int n = 0; n < kNeurons; ++n) rows[n] = w[n];
+  const float* tokens[kTokens];
+#pragma GCC unroll 8
+  for (int t = 0; t < kTokens; ++t) tokens[t] = x[t];
+  int64_t j = 0;
+  for (; j + kLine <= size; j += kLine) {
+#pragma GCC unroll 8
+    for (int n = 0; n < kPrefetch; ++n) PrefetchL2(next[n] + j);
+#pragma GCC unroll 8
+    for (int64_t lane = 0; lane < kLine; lane += kLanes) {
+      Vec weights[kNeurons];
+#pragma GCC unroll 8
+      for (int n = 0; n < kNeurons; ++n) weights[n] = Load(rows[n] + j + lane);
+#pragma GCC unroll 8
+      for (int t = 0; t < kTokens; ++t) {
+        const Vec token = Load(tokens[t] + j + lane);
+#pragma GCC unroll 8
+        for (int n = 0; n < kNeurons; ++n) sum[n][t] = Fma(weights[n], token, sum[n][t]);
+      }
+    }
+  }
+  for (; j < size; j += kLanes) {
+    const int64_t left = size - j;
+#pragma GCC unroll 8
+    for (int t = 0; t < kTokens; ++t) {
+      const Vec token = left < kLanes ? LoadPart(tokens[t] + j, left) : Load(tokens[t] + j);
+#pragma GCC unroll 8
+      for (int n = 0; n < kNeurons; ++n) {
+        const Vec weight = left < kLanes ? LoadPart(rows[n] + j, left) : Load(rows[n] + j);
+        sum[n][t] = Fma(weight, token, sum[n][t]);
+      }
+    }
+  }
+  // All sums in row order, 8 at a time.
+  constexpr int kCount = kNeurons * kTokens;
+  Vec flat[(kCount + 7) / 8 * 8];
+#pragma GCC unroll 32
+  for (int i = 0; i < (kCount + 7) / 8 * 8; ++i) flat[i] = i < kCount ? sum[i / kTokens][i % kTokens] : Zero();
+  alignas(64) float sums[(kCount + 7) / 8 * 8];
+#pragma GCC unroll 4
+  for (int i = 0; i < (kCount + 7) / 8; ++i) SumEach8(flat + 8 * i, sums + 8 * i);
+#pragma GCC unroll 8
+  for (int n = 0; n < kNeurons; ++n) {
+    float* to = out + n * stride;
+#pragma GCC unroll 8
+    for (int t = 0; t < kTokens; ++t) to[t] = first ? sums[n * kTokens + t] : to[t] + sums[n * kTokens + t];
+  }
+}
+
+// A tile with fewer than kNeurons rows: one instance per count, so that no row is read twice.
+template <int kNeurons, int kTokens, class T>
+inline void DotTileOf(int64_t neurons, const T* const* w, const float* const* x, int64_t size, bool first,
+                      float* out, int64_t stride) {
+  if constexpr (kNeurons > 1) {
+    if (neurons < kNeurons) return DotTileOf<kNeurons - 1, kTokens>(neurons, w, x, size, first, out, stride);
+  }
+  DotTile<kNeurons, kTokens, 0>(w, x, size, w, first, out, stride);
+}
+
+constexpr int64_t kNeuronsPerPass = 48;  // a multiple of every NeuronTile
+
+// out[n * stride + t] = x[t] . w[n] for up to kNeuronsPerPass rows at once. x rows are `padded_tokens`, a
+// multiple of kTokens; stride >= padded_tokens. next: the rows that the caller asks for afterwards, or null.
+template <int kTokens, class T>
+void DotPass(const T* const* w, int64_t neurons, const float* const* x, int64_t padded_tokens, int64_t size,
+             const T* const* next, int64_t next_neurons, float* out, int64_t stride) {
+  constexpr int kTile = NeuronTile(kTokens);
+  const int64_t groups = padded_tokens / kTokens;
+  for (int64_t j = 0; j == 0 || j < size; j += kDotBlock) {
+    const int64_t block = std::min(kDotBlock, size - j);
+    const bool last = j + kDotBlock >= size;
+    for (int64_t group = 0; group < groups; ++group) {
+      const float* tokens[kTokens];
+      for (int t = 0; t < kTokens; ++t) tokens[t] = x[group * kTokens + t] + j;
+      // Each group of tokens fetches its share of the tile's rows of the next block.
+      const int64_t share = groups == 1 ? kTile : groups == 2 ? (kTile + 1) / 2 : 1;
+      for (int64_t n = 0; n < neurons; n += kTile) {
+        const T* rows[kTile];
+        const T* ahead[kTile];
+        const int64_t count = std::min<int64_t>(kTile, neurons - n);
+        for (int64_t i = 0; i < count; ++i) rows[i] = w[n + i] + j;
+        float* to = out + n * stride + group * kTokens;
+        const bool fetch = last ? next_neurons > 0 : true;
+        if (count < kTile || !fetch || group * share >= kTile || block < kDotBlock) {
+          DotTileOf<kTile, kTokens>(count, rows, tokens, block, j == 0, to, stride);
+          continue;
+        }
+        for (int64_t i = 0; i < share; ++i) {
+          const int64_t row = std::min<int64_t>(group * share + i, kTile - 1);
+          ahead[i] = last ? next[std::min(n + row, next_neurons - 1)] : w[n + row] + j + kDotBlock;
+        }
+        if (groups == 1) {
+          DotTile<kTile, kTokens, kTile>(rows, tokens, block, ahead, j == 0, to, stride);
+        } else if (groups == 2) {
+          DotTile<kTile, kTokens, (kTile + 1) / 2>(rows, tokens, block, ahead, j == 0, to, stride);
+        } else {
+          DotTile<kTile, kTokens, 1>(rows, tokens, block, ahead, j == 0, to, stride);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace CATS_SIMD
+}  // namespace cats

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+// The gated MLP over a vector type: rows in blocks, scratch laid out, neurons.h, then the down projection
+// of few_rows.h or many_rows.h. Included inside a target region, in the namespace CATS_SIMD.
+#pragma once
+
+namespace cats {
+namespace CATS_SIMD {
+
+// Hands out pieces of the scratch, each on its own cache line; with a null base it only adds up.
+class Arena {
+ public:
+  explicit Arena(void* base) : base_(static_cast<unsigned char*>(base)) {}
+  template <class S>
+  S* Take(int64_t count) {
+    unsigned char* at = base_ == nullptr ? nullptr : base_ + used_;
+    used_ += static_cast<size_t>(RoundUp(count * static_cast<int64_t>(sizeof(S)), kCacheLine));
+    return reinterpret_cast<S*>(at);
+  }
+  size_t used() const { return used_; }
+
+ private:
+  unsigned char* base_;
+  size_t used_ = 0;
+};
+
+struct Scratch {
+  float* x;         // [padded][hidden], only where T is not float
+  float* h;         // [intermediate][padded]
+  float* u;         // [intermediate][padded]
+  uint32_t* kept;   // [intermediate]
+  int32_t* list;    // [intermediate]
+  uint8_t* counts;  // [tasks][padded]
+  float* sums;      // few rows: [shares][rows][hidden]; many: [padded][hidden rounded up to kPanel]
+
+  template <class T, bool kMany>
+  static Scratch Of(Arena& arena, int64_t rows, int64_t hidden, int64_t intermediate) {
+    const int64_t padded = kMany ? RoundUp(rows, kTokenTile) : PaddedRows(rows);
+    Scratch s;
+    s.x = std::is_same_v<T, F32> ? nullptr : arena.Take<float>(rows * hidden);
+    s.h = arena.Take<float>(intermediate * padded);
+    s.u = arena.Take<float>(intermediate * padded);
+    s.kept = arena.Take<uint32_t>(intermediate);
+    s.list = arena.Take<int32_t>(intermediate);
+    s.counts = arena.Take<uint8_t>(PiecesOf(intermediate, kNeuronsPerPass) * padded);
+    s.sums = arena.Take<float>(kMany ? padded * RoundUp(hidden, kPanel)
+                                     : SharesOf(hidden, intermediate) * rows * hidden);
+    return s;
+  }
+};
+
+template <bool kMany>
+constexpr int64_t kBlockRows = kMany ? kMaxRows : kFewRows;
+
+template <class T, bool kMany>
+size_t ScratchBytes(int64_t rows, int64_t hidden, int64_t intermediate) noexcept {
+  Arena arena(nullptr);
+  Scratch::Of<T, kMany>(arena, std::min(rows, kBlockRows<kMany>), hidden, intermediate);
+  return arena.used();
+}
+
+template <class T>
+struct Widening {
+  const GatedMlpArgs& args;
+  float* x;  // [rows, hidden]
+  static void Task(void* arg, int64_t row) {
+    const auto* self = static_cast<const Widening*>(arg);
+    const T* from = static_cast<const T*>(self->args.x) + row * self->args.hidden;
+    float* to = self->x + row * self->args.hidden;
+    for (int64_t j = 0; j < self->args.hidden; ++j) to[j] = T::ToFloat(from[j]);
+  }
+};
+
+template <class T, bool kMany>
+bool RunBlock(const GatedMlpArgs& args, const ParallelFor& parallel_for) noexcept {
+  const int64_t rows = args.rows;
+  const int64_t padded = kMany ? RoundUp(rows, kTokenTile) : PaddedRows(rows);
+  Arena arena(args.scratch);
+  const Scratch scratch = Scratch::Of<T, kMany>(arena, rows, args.hidden, args.intermediate);
+
+  const float* x[kMaxRows];
+  if constexpr (std::is_same_v<T, F32>) {
+    for (int64_t r = 0; r < padded; ++r) {
+      x[r] = static_cast<const float*>(args.x) + std::min(r, rows - 1) * args.hidden;
+    }
+  } else {
+    Widening<T> widening{args, scratch.x};
+    if (rows <= kFewRows) {
+      for (int64_t r = 0; r < rows; ++r) Widening<T>::Task(&widening, r);
+    } else if (!parallel_for(rows, Widening<T>::Task, &widening)) {
+      return false;
+    }
+    for (int64_t r = 0; r < padded; ++r) x[r] = scratch.x + std::min(r, rows - 1) * args.hidden;
+  }
+
+  Neurons<T> neurons{args, rows, padded, x, scratch.h, scratch.u, scratch.kept, scratch.counts};
+  const int64_t tasks = neurons.Tasks();
+  if (tasks > 0 && !parallel_for(tasks, Neurons<T>::Task, &neurons)) return false;
+  if (args.active != nullptr) {
+    for (int64_t r = 0; r < rows; ++r) {
+      int32_t count = 0;
+      for (int64_t task = 0; task < tasks; ++task) count += scratch.counts[task * padded + r];
+      args.active[r] = count;
+    }
+  }
+  if (args.hidden == 0) return true;
+  int64_t listed = 0;
+  for (int64_t i = 0; i < args.intermediate; ++i) {
+    scratch.list[listed] = static_cast<int32_t>(i);
+    listed += scratch.kept[i] != 0 ? 1 : 0;
+  }
+  if constexpr (kMany) {
+    const int64_t width = RoundUp(args.hidden, kPanel);
+    // Wide tasks read long pieces of the rows of down; at least four tasks for each thread.
+    const int64_t wanted = width / kPanel / (4 * std::max<int64_t>(parallel_for.threads, 1));
+    const int64_t panels = std::clamp<int64_t>(wanted, 1, kMaxPanels);
+    ManyRowsDown<T> down{args,   rows,   padded, scratch.h,   scratch.list,
+                         listed, panels, width,  scratch.sums};
+    return parallel_for(down.Tasks(), ManyRowsDown<T>::Task, &down);
+  } else {
+    const int64_t shares = SharesOf(args.hidden, args.intermediate);
+    FewRowsDown<T> down{args,         rows,   padded, scratch.h,   scratch.kept,
+                        scratch.list, listed, shares, scratch.sums};
+    return parallel_for(shares, FewRowsDown<T>::Task, &down) &&
+           parallel_for(down.SumTasks(), FewRowsDown<T>::SumTask, &down);
+  }
+}
+
+template <class T, bool kMany>
+bool Run(const GatedMlpArgs& args, const ParallelFor& parallel_for) noexcept {
+  for (int64_t row = 0; row < args.rows; row += kBlockRows<kMany>) {
+    GatedMlpArgs block = args;
+    block.rows = std::min(kBlockRows<kMany>, args.rows - row);
+    block.x = static_cast<const T*>(args.x) + row * args.hidden;
+    block.y = static_cast<T*>(args.y) + row * args.hidden;
+    if (args.active != nullptr) block.active = args.active + row;
+    if (args.threshold_scale != nullptr && args.scale_per_row) block.threshold_scale = args.threshold_scale + row;
+    if (!RunBlock<T, kMany>(block, parallel_for)) return false;
+  }
+  return true;
+}
+
+template <class T>
+constexpr GatedMlpKernels kKernels = {{ScratchBytes<T, false>, Run<T, false>},
+                                      {ScratchBytes<T, true>, Run<T, true>},
+                                      [](int64_t, int64_t) noexcept -> int64_t { return kManyRowsFrom; }};
+
+inline const GatedMlpKernels* KernelsOf(DType dtype) noexcept {
+  switch (dtype) {
+#define CATS_FORMAT(type, name, onnx) \
+  case DType::k##type:                \
+    return &kKernels<type>;
+#include "formats/formats.def"
+#undef CATS_FORMAT
+  }
+  return nullptr;
+}
+
+}  // namespace CATS_SIMD
+}  // namespace cats
