@@ -15,6 +15,9 @@ namespace CATS_SIMD {
 constexpr int64_t kDotBlock = 512;
 constexpr int64_t kCacheLine = 64;
 
+constexpr int64_t RoundUp(int64_t size, int64_t unit) { return (size + unit - 1) / unit * unit; }
+constexpr int64_t PiecesOf(int64_t size, int64_t piece) { return (size + piece - 1) / piece; }
+
 // The first count elements, count < kLanes; the other lanes are 0. Nothing beyond them is read.
 template <class T>
 inline Vec LoadPart(const T* p, int64_t count) {
@@ -30,10 +33,26 @@ inline void StorePart(float* p, Vec a, int64_t count) {
   std::memcpy(p, part, static_cast<size_t>(count) * sizeof(float));
 }
 
+// Rows of x as the tiles read them: kTokens rows side by side, kLanes elements of each in turn, on cache
+// lines, widened to float, with zeros for the elements and rows that do not exist. One pointer then serves
+// all rows, nothing straddles two lines, and rows whose distance is a power of two do not evict each other.
+//   packed[j / kLanes][t][j % kLanes] = x[t][j]
+template <int kTokens, class T>
+void PackTokens(const T* x /* [rows][size] */, int64_t rows, int64_t size, float* packed) {
+  for (int64_t j = 0; j < size; j += kLanes) {
+    const int64_t count = std::min(kLanes, size - j);
+    for (int64_t t = 0; t < kTokens; ++t) {
+      const T* from = x + t * size + j;
+      Store(packed, t >= rows ? Zero() : count < kLanes ? LoadPart(from, count) : Load(from));
+      packed += kLanes;
+    }
+  }
+}
+
 // out[n * stride + t] (+)= x[t] . w[n] over size <= kDotBlock elements. next[n]: prefetched line by line
 // while w[n] is read; kPrefetch of them from the first.
 template <int kNeurons, int kTokens, int kPrefetch, class T>
-inline void DotTile(const T* const* w /* [kNeurons][size] */, const float* const* x /* [kTokens][size] */,
+inline void DotTile(const T* const* w /* [kNeurons][size] */, const float* x /* packed, kTokens rows */,
                     int64_t size, const T* const* next /* [kPrefetch][size] */, bool first,
                     float* out /* [kNeurons][stride] */, int64_t stride) {
   constexpr int64_t kLine = kCacheLine / static_cast<int64_t>(sizeof(T));
@@ -46,9 +65,6 @@ inline void DotTile(const T* const* w /* [kNeurons][size] */, const float* const
   const T* rows[kNeurons];
 #pragma GCC unroll 8
   for (int n = 0; n < kNeurons; ++n) rows[n] = w[n];
-  const float* tokens[kTokens];
-#pragma GCC unroll 8
-  for (int t = 0; t < kTokens; ++t) tokens[t] = x[t];
   int64_t j = 0;
   for (; j + kLine <= size; j += kLine) {
 #pragma GCC unroll 8
@@ -60,7 +76,7 @@ inline void DotTile(const T* const* w /* [kNeurons][size] */, const float* const
       for (int n = 0; n < kNeurons; ++n) weights[n] = Load(rows[n] + j + lane);
 #pragma GCC unroll 8
       for (int t = 0; t < kTokens; ++t) {
-        const Vec token = Load(tokens[t] + j + lane);
+        const Vec token = InRegister(Load(x + (j + lane) * kTokens + t * kLanes));
 #pragma GCC unroll 8
         for (int n = 0; n < kNeurons; ++n) sum[n][t] = Fma(weights[n], token, sum[n][t]);
       }
@@ -70,7 +86,7 @@ inline void DotTile(const T* const* w /* [kNeurons][size] */, const float* const
     const int64_t left = size - j;
 #pragma GCC unroll 8
     for (int t = 0; t < kTokens; ++t) {
-      const Vec token = left < kLanes ? LoadPart(tokens[t] + j, left) : Load(tokens[t] + j);
+      const Vec token = Load(x + j * kTokens + t * kLanes);
 #pragma GCC unroll 8
       for (int n = 0; n < kNeurons; ++n) {
         const Vec weight = left < kLanes ? LoadPart(rows[n] + j, left) : Load(rows[n] + j);
@@ -96,8 +112,8 @@ inline void DotTile(const T* const* w /* [kNeurons][size] */, const float* const
 
 // A tile with fewer than kNeurons rows: one instance per count, so that no row is read twice.
 template <int kNeurons, int kTokens, class T>
-inline void DotTileOf(int64_t neurons, const T* const* w, const float* const* x, int64_t size, bool first,
-                      float* out, int64_t stride) {
+inline void DotTileOf(int64_t neurons, const T* const* w, const float* x, int64_t size, bool first, float* out,
+                      int64_t stride) {
   if constexpr (kNeurons > 1) {
     if (neurons < kNeurons) return DotTileOf<kNeurons - 1, kTokens>(neurons, w, x, size, first, out, stride);
   }
@@ -106,19 +122,18 @@ inline void DotTileOf(int64_t neurons, const T* const* w, const float* const* x,
 
 constexpr int64_t kNeuronsPerPass = 48;  // a multiple of every NeuronTile
 
-// out[n * stride + t] = x[t] . w[n] for up to kNeuronsPerPass rows at once. x rows are `padded_tokens`, a
-// multiple of kTokens; stride >= padded_tokens. next: the rows that the caller asks for afterwards, or null.
+// out[n * stride + t] = x[t] . w[n] for up to kNeuronsPerPass rows at once. x: `groups` packs
+// of kTokens rows, each RoundUp(size, kLanes) long; stride >= groups * kTokens. next: the rows that the caller asks for afterwards, or null.
 template <int kTokens, class T>
-void DotPass(const T* const* w, int64_t neurons, const float* const* x, int64_t padded_tokens, int64_t size,
+void DotPass(const T* const* w, int64_t neurons, const float* x, int64_t groups, int64_t size,
              const T* const* next, int64_t next_neurons, float* out, int64_t stride) {
   constexpr int kTile = NeuronTile(kTokens);
-  const int64_t groups = padded_tokens / kTokens;
+  const int64_t pack = RoundUp(size, kLanes) * kTokens;
   for (int64_t j = 0; j == 0 || j < size; j += kDotBlock) {
     const int64_t block = std::min(kDotBlock, size - j);
     const bool last = j + kDotBlock >= size;
     for (int64_t group = 0; group < groups; ++group) {
-      const float* tokens[kTokens];
-      for (int t = 0; t < kTokens; ++t) tokens[t] = x[group * kTokens + t] + j;
+      const float* tokens = x + group * pack + j * kTokens;
       // Each group of tokens fetches its share of the tile's rows of the next block.
       const int64_t share = groups == 1 ? kTile : groups == 2 ? (kTile + 1) / 2 : 1;
       for (int64_t n = 0; n < neurons; n += kTile) {

@@ -24,7 +24,7 @@ class Arena {
 };
 
 struct Scratch {
-  float* x;         // [padded][hidden], only where T is not float
+  float* x;         // [padded][hidden rounded up to kLanes]
   float* h;         // [intermediate][padded]
   float* u;         // [intermediate][padded]
   uint32_t* kept;   // [intermediate]
@@ -36,7 +36,7 @@ struct Scratch {
   static Scratch Of(Arena& arena, int64_t rows, int64_t hidden, int64_t intermediate) {
     const int64_t padded = kMany ? RoundUp(rows, kTokenTile) : PaddedRows(rows);
     Scratch s;
-    s.x = std::is_same_v<T, F32> ? nullptr : arena.Take<float>(rows * hidden);
+    s.x = arena.Take<float>(padded * RoundUp(hidden, kLanes));
     s.h = arena.Take<float>(intermediate * padded);
     s.u = arena.Take<float>(intermediate * padded);
     s.kept = arena.Take<uint32_t>(intermediate);
@@ -58,18 +58,6 @@ size_t ScratchBytes(int64_t rows, int64_t hidden, int64_t intermediate) noexcept
   return arena.used();
 }
 
-template <class T>
-struct Widening {
-  const GatedMlpArgs& args;
-  float* x;  // [rows, hidden]
-  static void Task(void* arg, int64_t row) {
-    const auto* self = static_cast<const Widening*>(arg);
-    const T* from = static_cast<const T*>(self->args.x) + row * self->args.hidden;
-    float* to = self->x + row * self->args.hidden;
-    for (int64_t j = 0; j < self->args.hidden; ++j) to[j] = T::ToFloat(from[j]);
-  }
-};
-
 template <class T, bool kMany>
 bool RunBlock(const GatedMlpArgs& args, const ParallelFor& parallel_for) noexcept {
   const int64_t rows = args.rows;
@@ -77,22 +65,13 @@ bool RunBlock(const GatedMlpArgs& args, const ParallelFor& parallel_for) noexcep
   Arena arena(args.scratch);
   const Scratch scratch = Scratch::Of<T, kMany>(arena, rows, args.hidden, args.intermediate);
 
-  const float* x[kMaxRows];
-  if constexpr (std::is_same_v<T, F32>) {
-    for (int64_t r = 0; r < padded; ++r) {
-      x[r] = static_cast<const float*>(args.x) + std::min(r, rows - 1) * args.hidden;
-    }
-  } else {
-    Widening<T> widening{args, scratch.x};
-    if (rows <= kFewRows) {
-      for (int64_t r = 0; r < rows; ++r) Widening<T>::Task(&widening, r);
-    } else if (!parallel_for(rows, Widening<T>::Task, &widening)) {
-      return false;
-    }
-    for (int64_t r = 0; r < padded; ++r) x[r] = scratch.x + std::min(r, rows - 1) * args.hidden;
+  Neurons<T> neurons{args,      rows,      padded,       scratch.x,
+                     scratch.h, scratch.u, scratch.kept, scratch.counts};
+  if (neurons.Groups() <= 2) {
+    for (int64_t group = 0; group < neurons.Groups(); ++group) neurons.Pack(group);
+  } else if (!parallel_for(neurons.Groups(), Neurons<T>::PackTask, &neurons)) {
+    return false;
   }
-
-  Neurons<T> neurons{args, rows, padded, x, scratch.h, scratch.u, scratch.kept, scratch.counts};
   const int64_t tasks = neurons.Tasks();
   if (tasks > 0 && !parallel_for(tasks, Neurons<T>::Task, &neurons)) return false;
   if (args.active != nullptr) {

@@ -9,27 +9,44 @@ namespace CATS_SIMD {
 
 constexpr int64_t kMaxRows = 256;  // rows of one block; more rows run block after block
 
-constexpr int64_t RoundUp(int64_t size, int64_t unit) { return (size + unit - 1) / unit * unit; }
-constexpr int64_t PiecesOf(int64_t size, int64_t piece) { return (size + piece - 1) / piece; }
-
-// Rows as the tiles want them: 1, 2, or a multiple of 4 or of kTokenTile. The rows added repeat the last one
-// and are never kept.
+// Rows as the tiles want them: 1, 2, 4, or a multiple of kTokenTile. The rows added are 0 and never kept.
 constexpr int64_t PaddedRows(int64_t rows) {
   return rows <= 2 ? rows : rows <= 4 ? 4 : RoundUp(rows, kTokenTile);
 }
+constexpr int64_t GroupRows(int64_t padded) { return std::min<int64_t>(padded, kTokenTile); }
 
 template <class T>
 struct Neurons {
   const GatedMlpArgs& args;
   int64_t rows;           // of this block, 1 .. kMaxRows
   int64_t padded;         // PaddedRows(rows)
-  const float* const* x;  // [padded][hidden]
+  float* x;  // packs of GroupRows(padded) rows (dot.h), together [padded][hidden rounded up to kLanes]
   float* h;               // [intermediate][padded]: g, then a, then h, +0 where not kept; undefined if kept is 0
   float* u;               // [intermediate][padded]: x . up of the neurons that some row keeps
   uint32_t* kept;         // [intermediate]: bit r % 32 is set if row r keeps the neuron
   uint8_t* counts;        // [Tasks()][padded]: how many neurons of the task each row keeps
 
   int64_t Tasks() const { return PiecesOf(args.intermediate, kNeuronsPerPass); }
+
+  int64_t Groups() const { return padded / GroupRows(padded); }
+
+  static void PackTask(void* self, int64_t group) { static_cast<const Neurons*>(self)->Pack(group); }
+
+  void Pack(int64_t group) const {
+    const int64_t first = group * GroupRows(padded);
+    const T* from = static_cast<const T*>(args.x) + first * args.hidden;
+    float* to = x + first * RoundUp(args.hidden, kLanes);
+    switch (padded) {
+      case 1:
+        return PackTokens<1>(from, rows - first, args.hidden, to);
+      case 2:
+        return PackTokens<2>(from, rows - first, args.hidden, to);
+      case 4:
+        return PackTokens<4>(from, rows - first, args.hidden, to);
+      default:
+        return PackTokens<kTokenTile>(from, rows - first, args.hidden, to);
+    }
+  }
 
   static void Task(void* self, int64_t task) { static_cast<const Neurons*>(self)->Run(task); }
 
@@ -84,7 +101,7 @@ struct Neurons {
     for (int64_t n = 0; n < count; n += pass) {
       const int64_t neurons = std::min(pass, count - n);
       const bool last = n + pass >= count;
-      DotPass<kTokens>(w + n, neurons, x, padded, args.hidden, last ? next : w + n + pass,
+      DotPass<kTokens>(w + n, neurons, x, Groups(), args.hidden, last ? next : w + n + pass,
                        last ? next_count : count - n - pass, out + n * padded, padded);
     }
   }

@@ -39,6 +39,14 @@ inline void SumEach8(const Vec* a /* [8] */, float* sums /* [8] */) {
   _mm256_storeu_ps(sums, _mm256_add_ps(low, high));
 }
 
+// Loads a once; left alone, the compiler loads it again for each FMA, and loads bound the tiles.
+inline Vec InRegister(Vec a) {
+#if defined(__GNUC__)
+  __asm__("" : "+x"(a.v));
+#endif
+  return a;
+}
+
 inline void PrefetchL2(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
 
 }  // namespace avx2

@@ -38,6 +38,9 @@ inline void SumEach8(const Vec* a /* [8] */, float* sums /* [8] */) {
   for (int i = 0; i < 8; ++i) sums[i] = (a[i].v[0] + a[i].v[2]) + (a[i].v[1] + a[i].v[3]);
 }
 
+// SSE2 has no FMA with a memory operand to be kept from.
+inline Vec InRegister(Vec a) { return a; }
+
 inline void PrefetchL2(const void* p) { __builtin_prefetch(p, 0, 2); }
 
 }  // namespace generic
