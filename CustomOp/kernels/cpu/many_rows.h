@@ -8,7 +8,7 @@ namespace cats {
 namespace CATS_SIMD {
 
 constexpr int64_t kPanel = kColumnTile * kLanes;  // columns of a tile
-constexpr int64_t kMaxPanels = 4;                 // panels of a task
+constexpr int64_t kMaxPanels = 8;                 // panels of a task
 constexpr int64_t kDownBlock = 64;                // neurons packed at once
 
 template <class T>
@@ -82,7 +82,7 @@ struct ManyRowsDown {
       for (int v = 0; v < kColumnTile; ++v) weights[v] = Load(packed + i * kPanel + v * kLanes);
 #pragma GCC unroll 8
       for (int t = 0; t < kTokenTile; ++t) {
-        const Vec factor = Broadcast(factors[t]);
+        const Vec factor = InRegister(Broadcast(factors[t]));
 #pragma GCC unroll 8
         for (int v = 0; v < kColumnTile; ++v) sum[t][v] = Fma(factor, weights[v], sum[t][v]);
       }
