@@ -89,8 +89,10 @@ bool RunBlock(const GatedMlpArgs& args, const ParallelFor& parallel_for) noexcep
   }
   if constexpr (kMany) {
     const int64_t width = RoundUp(args.hidden, kPanel);
-    // Wide tasks read long pieces of the rows of down; at least four tasks for each thread.
-    const int64_t wanted = width / kPanel / (4 * std::max<int64_t>(parallel_for.threads, 1));
+    // Wide tasks read long pieces of the rows of down; at least eight tasks for each thread.
+    static const int64_t processors = std::max<int64_t>(std::thread::hardware_concurrency(), 1);
+    const int64_t threads = parallel_for.threads > 0 ? parallel_for.threads : processors;
+    const int64_t wanted = width / kPanel / (8 * threads);
     const int64_t panels = std::clamp<int64_t>(wanted, 1, kMaxPanels);
     ManyRowsDown<T> down{args,   rows,   padded, scratch.h,   scratch.list,
                          listed, panels, width,  scratch.sums};

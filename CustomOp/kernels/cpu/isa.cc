@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "kernels/cpu/gated_mlp_kernels.h"
 #include "kernels/scalar/gated_mlp.h"
 
 namespace cats {
@@ -30,10 +31,22 @@ bool HasAvx2() noexcept { return false; }
 bool HasAvx512() noexcept { return false; }
 #endif
 
+// The generic kernels are written in the vectors of GCC and clang; elsewhere the scalar ones stand in.
+#if defined(__GNUC__)
+#define CATS_GENERIC_KERNELS GenericGatedMlpKernelsOf
+#else
+#define CATS_GENERIC_KERNELS ScalarGatedMlpKernelsOf
+#endif
+#if defined(__x86_64__)
+#define CATS_X86_KERNELS(kernels) kernels
+#else
+#define CATS_X86_KERNELS(kernels) nullptr
+#endif
+
 constexpr IsaEntry kEntries[] = {
-    {Isa::kGeneric, "generic", []() noexcept { return true; }, ScalarGatedMlpKernelsOf},
-    {Isa::kAvx2, "avx2", HasAvx2, nullptr},
-    {Isa::kAvx512, "avx512", HasAvx512, nullptr},
+    {Isa::kGeneric, "generic", []() noexcept { return true; }, CATS_GENERIC_KERNELS},
+    {Isa::kAvx2, "avx2", HasAvx2, CATS_X86_KERNELS(Avx2GatedMlpKernelsOf)},
+    {Isa::kAvx512, "avx512", HasAvx512, CATS_X86_KERNELS(Avx512GatedMlpKernelsOf)},
 };
 
 const IsaEntry& EntryOf(Isa isa) noexcept { return kEntries[static_cast<size_t>(isa)]; }
