@@ -25,7 +25,9 @@ inline Vec LoadPart(const T* p, int64_t count) {
   std::memcpy(part, p, static_cast<size_t>(count) * sizeof(T));
   return Load(part);
 }
-inline Vec LoadPart(const float* p, int64_t count) { return LoadPart(reinterpret_cast<const F32*>(p), count); }
+inline Vec LoadPart(const float* p, int64_t count) {
+  return LoadPart(reinterpret_cast<const F32*>(p), count);
+}
 
 inline void StorePart(float* p, Vec a, int64_t count) {
   alignas(64) float part[kLanes];
@@ -98,7 +100,8 @@ inline void DotTile(const T* const* w /* [kNeurons][size] */, const float* x /* 
   constexpr int kCount = kNeurons * kTokens;
   Vec flat[(kCount + 7) / 8 * 8];
 #pragma GCC unroll 32
-  for (int i = 0; i < (kCount + 7) / 8 * 8; ++i) flat[i] = i < kCount ? sum[i / kTokens][i % kTokens] : Zero();
+  for (int i = 0; i < (kCount + 7) / 8 * 8; ++i)
+    flat[i] = i < kCount ? sum[i / kTokens][i % kTokens] : Zero();
   alignas(64) float sums[(kCount + 7) / 8 * 8];
 #pragma GCC unroll 4
   for (int i = 0; i < (kCount + 7) / 8; ++i) SumEach8(flat + 8 * i, sums + 8 * i);
@@ -112,8 +115,8 @@ inline void DotTile(const T* const* w /* [kNeurons][size] */, const float* x /* 
 
 // A tile with fewer than kNeurons rows: one instance per count, so that no row is read twice.
 template <int kNeurons, int kTokens, class T>
-inline void DotTileOf(int64_t neurons, const T* const* w, const float* x, int64_t size, bool first, float* out,
-                      int64_t stride) {
+inline void DotTileOf(int64_t neurons, const T* const* w, const float* x, int64_t size, bool first,
+                      float* out, int64_t stride) {
   if constexpr (kNeurons > 1) {
     if (neurons < kNeurons) return DotTileOf<kNeurons - 1, kTokens>(neurons, w, x, size, first, out, stride);
   }
@@ -123,7 +126,8 @@ inline void DotTileOf(int64_t neurons, const T* const* w, const float* x, int64_
 constexpr int64_t kNeuronsPerPass = 48;  // a multiple of every NeuronTile
 
 // out[n * stride + t] = x[t] . w[n] for up to kNeuronsPerPass rows at once. x: `groups` packs
-// of kTokens rows, each RoundUp(size, kLanes) long; stride >= groups * kTokens. next: the rows that the caller asks for afterwards, or null.
+// of kTokens rows, each RoundUp(size, kLanes) long; stride >= groups * kTokens. next: the rows that the
+// caller asks for afterwards, or null.
 template <int kTokens, class T>
 void DotPass(const T* const* w, int64_t neurons, const float* x, int64_t groups, int64_t size,
              const T* const* next, int64_t next_neurons, float* out, int64_t stride) {

@@ -7,10 +7,10 @@
 namespace cats {
 namespace CATS_SIMD {
 
-constexpr int64_t kFewRows = 16;      // rows of one block
-constexpr int64_t kGroup = 8;         // down rows that are read side by side
+constexpr int64_t kFewRows = 16;       // rows of one block
+constexpr int64_t kGroup = 8;          // down rows that are read side by side
 constexpr int64_t kColumnVectors = 8;  // accumulators: columns of y held at once
-constexpr int64_t kSumColumns = 512;  // columns of one task of the last step
+constexpr int64_t kSumColumns = 512;   // columns of one task of the last step
 
 // The number of partials depends on the sizes alone; its memory stays below 48 bytes per neuron and row.
 inline int64_t SharesOf(int64_t hidden, int64_t intermediate) {
@@ -51,9 +51,9 @@ struct FewRowsDown {
   void AddGroup(const int32_t* neurons, int64_t count, int64_t next_count, bool start, float* y) const {
     const T* weights[2 * kGroup];
     for (int64_t i = 0; i < count + next_count; ++i) weights[i] = Row(neurons[i]);
-    int32_t entries[kFewRows];           // how many of the group each row keeps
-    const T* from[kFewRows][kGroup];     // their down rows
-    float factors[kFewRows][kGroup];     // and h
+    int32_t entries[kFewRows];        // how many of the group each row keeps
+    const T* from[kFewRows][kGroup];  // their down rows
+    float factors[kFewRows][kGroup];  // and h
     for (int64_t r = 0; r < rows; ++r) {
       entries[r] = 0;
       for (int64_t i = 0; i < count; ++i) {
@@ -79,7 +79,7 @@ struct FewRowsDown {
         for (int64_t k = 0; k < kColumns; k += kLine) PrefetchL2(fetched[i] + ahead + k);
       }
       for (int64_t r = 0; r < rows; ++r) {
-        AddColumns(from[r] , factors[r], entries[r], j, start, y + r * args.hidden);
+        AddColumns(from[r], factors[r], entries[r], j, start, y + r * args.hidden);
       }
     }
     for (; j < args.hidden; j += kLanes) {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The CPU kernels, compiled for one instruction set: every header they need comes before the target region.
+#include <immintrin.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <thread>
 #include <type_traits>
 
-#include <immintrin.h>
 #include "formats/dtype.h"
 #include "kernels/cpu/gated_mlp_kernels.h"
 #include "kernels/cpu/target.h"
@@ -16,12 +17,14 @@
 
 #define CATS_SIMD avx2
 CATS_TARGET_BEGIN_AVX2
+// clang-format off
 #include "kernels/cpu/simd_avx2.h"
 #include "kernels/cpu/dot.h"
 #include "kernels/cpu/neurons.h"
 #include "kernels/cpu/few_rows.h"
 #include "kernels/cpu/many_rows.h"
 #include "kernels/cpu/gated_mlp_simd.h"
+// clang-format on
 CATS_TARGET_END
 
 namespace cats {

@@ -15,13 +15,14 @@
 
 #define CATS_SIMD generic
 
+// clang-format off
 #include "kernels/cpu/simd_generic.h"
 #include "kernels/cpu/dot.h"
 #include "kernels/cpu/neurons.h"
 #include "kernels/cpu/few_rows.h"
 #include "kernels/cpu/many_rows.h"
 #include "kernels/cpu/gated_mlp_simd.h"
-
+// clang-format on
 
 namespace cats {
 

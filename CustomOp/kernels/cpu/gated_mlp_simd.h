@@ -65,8 +65,7 @@ bool RunBlock(const GatedMlpArgs& args, const ParallelFor& parallel_for) noexcep
   Arena arena(args.scratch);
   const Scratch scratch = Scratch::Of<T, kMany>(arena, rows, args.hidden, args.intermediate);
 
-  Neurons<T> neurons{args,      rows,      padded,       scratch.x,
-                     scratch.h, scratch.u, scratch.kept, scratch.counts};
+  Neurons<T> neurons{args, rows, padded, scratch.x, scratch.h, scratch.u, scratch.kept, scratch.counts};
   if (neurons.Groups() <= 2) {
     for (int64_t group = 0; group < neurons.Groups(); ++group) neurons.Pack(group);
   } else if (!parallel_for(neurons.Groups(), Neurons<T>::PackTask, &neurons)) {
@@ -94,8 +93,7 @@ bool RunBlock(const GatedMlpArgs& args, const ParallelFor& parallel_for) noexcep
     const int64_t threads = parallel_for.threads > 0 ? parallel_for.threads : processors;
     const int64_t wanted = width / kPanel / (8 * threads);
     const int64_t panels = std::clamp<int64_t>(wanted, 1, kMaxPanels);
-    ManyRowsDown<T> down{args,   rows,   padded, scratch.h,   scratch.list,
-                         listed, panels, width,  scratch.sums};
+    ManyRowsDown<T> down{args, rows, padded, scratch.h, scratch.list, listed, panels, width, scratch.sums};
     return parallel_for(down.Tasks(), ManyRowsDown<T>::Task, &down);
   } else {
     const int64_t shares = SharesOf(args.hidden, args.intermediate);
@@ -114,7 +112,8 @@ bool Run(const GatedMlpArgs& args, const ParallelFor& parallel_for) noexcept {
     block.x = static_cast<const T*>(args.x) + row * args.hidden;
     block.y = static_cast<T*>(args.y) + row * args.hidden;
     if (args.active != nullptr) block.active = args.active + row;
-    if (args.threshold_scale != nullptr && args.scale_per_row) block.threshold_scale = args.threshold_scale + row;
+    if (args.threshold_scale != nullptr && args.scale_per_row)
+      block.threshold_scale = args.threshold_scale + row;
     if (!RunBlock<T, kMany>(block, parallel_for)) return false;
   }
   return true;

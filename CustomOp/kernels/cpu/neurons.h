@@ -18,13 +18,13 @@ constexpr int64_t GroupRows(int64_t padded) { return std::min<int64_t>(padded, k
 template <class T>
 struct Neurons {
   const GatedMlpArgs& args;
-  int64_t rows;           // of this block, 1 .. kMaxRows
-  int64_t padded;         // PaddedRows(rows)
-  float* x;  // packs of GroupRows(padded) rows (dot.h), together [padded][hidden rounded up to kLanes]
-  float* h;               // [intermediate][padded]: g, then a, then h, +0 where not kept; undefined if kept is 0
-  float* u;               // [intermediate][padded]: x . up of the neurons that some row keeps
-  uint32_t* kept;         // [intermediate]: bit r % 32 is set if row r keeps the neuron
-  uint8_t* counts;        // [Tasks()][padded]: how many neurons of the task each row keeps
+  int64_t rows;     // of this block, 1 .. kMaxRows
+  int64_t padded;   // PaddedRows(rows)
+  float* x;         // packs of GroupRows(padded) rows (dot.h), together [padded][hidden rounded up to kLanes]
+  float* h;         // [intermediate][padded]: g, then a, then h, +0 where not kept; undefined if kept is 0
+  float* u;         // [intermediate][padded]: x . up of the neurons that some row keeps
+  uint32_t* kept;   // [intermediate]: bit r % 32 is set if row r keeps the neuron
+  uint8_t* counts;  // [Tasks()][padded]: how many neurons of the task each row keeps
 
   int64_t Tasks() const { return PiecesOf(args.intermediate, kNeuronsPerPass); }
 

@@ -21,7 +21,9 @@ inline Vec Zero() { return {_mm256_setzero_ps()}; }
 inline Vec Broadcast(float value) { return {_mm256_set1_ps(value)}; }
 inline Vec Load(const float* p) { return {_mm256_loadu_ps(p)}; }
 inline Vec Load(const F32* p) { return {_mm256_loadu_ps(&p->value)}; }
-inline Vec Load(const F16* p) { return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))}; }
+inline Vec Load(const F16* p) {
+  return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+}
 inline Vec Load(const BF16* p) {
   const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16))};
