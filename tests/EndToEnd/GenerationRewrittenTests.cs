@@ -52,6 +52,27 @@ public sealed class GenerationRewrittenTests : IDisposable
         Assert.NotEqual(full, dense);
     }
 
+    [Fact]
+    public void Sparsity_is_measured_alike_in_both_forms_and_is_0_at_scale_0()
+    {
+        string source = Shared("models/llama-3m/optimum-fp32");
+        GenerationOptions options = new() { MaxNewTokens = 32, StopTokens = [] };
+        List<double> measured = [];
+        foreach (bool unfused in (bool[])[false, true])
+        {
+            using TokenGenerator generator = TokenGenerator.Open(Rewrite(source, 0.05f, unfused), measureSparsity: true);
+            GenerationResult sparse = generator.Generate(Prompt, options);
+            measured.Add(sparse.Statistics.Sparsity!.Value);
+            Assert.Equal(0, generator.Generate(Prompt, options with { ThresholdScale = 0 }).Statistics.Sparsity);
+            Assert.Equal(1, generator.Generate(Prompt, options with { ThresholdScale = float.PositiveInfinity }).Statistics.Sparsity);
+        }
+
+        Assert.InRange(measured[0], 0.3, 0.95);
+        Assert.Equal(measured[0], measured[1], 1e-3);
+        using TokenGenerator dense = TokenGenerator.Open(source, measureSparsity: true);
+        Assert.Null(dense.Generate(Prompt, options).Statistics.Sparsity);
+    }
+
     private static IReadOnlyList<int> Generate(string folder, bool? kernels, GenerationOptions options)
     {
         using TokenGenerator generator = TokenGenerator.Open(folder, new ModelSessionOptions { UseCatsKernels = kernels });

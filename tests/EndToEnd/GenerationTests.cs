@@ -186,6 +186,14 @@ public sealed class GenerationTests
     }
 
     [Fact]
+    public async Task Disposing_from_the_callback_ends_the_request()
+    {
+        TokenGenerator generator = TokenGenerator.Open(Shared("models/llama-3m/optimum-fp32"));
+        Task<GenerationResult> request = Task.Run(() => generator.Generate(Prompt, new GenerationOptions { MaxNewTokens = 500, StopTokens = [] }, _ => generator.Dispose()));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => request);
+    }
+
+    [Fact]
     public void Requests_that_cannot_run_are_refused_with_both_numbers()
     {
         using TokenGenerator generator = TokenGenerator.Open(Shared("models/llama-3m/optimum-fp32"));

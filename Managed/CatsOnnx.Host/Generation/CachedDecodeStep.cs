@@ -51,10 +51,6 @@ internal sealed class CachedDecodeStep : DecodeStep
             _binding.BindInput(branch.Name, _useCache);
         }
 
-        foreach (string name in _signature.ExtraOutputs)
-        {
-            _binding.BindOutputToDevice(name, OrtMemoryInfo.DefaultInstance);
-        }
     }
 
     public override void Begin(int capacity, float? thresholdScale)
@@ -190,6 +186,13 @@ internal sealed class CachedDecodeStep : DecodeStep
         _logits = OrtValue.CreateTensorValueWithData(
             OrtMemoryInfo.DefaultInstance, _signature.LogitsType, [1, logitRows, _signature.VocabSize], _logitsMemory.Start, bytes);
         _binding.BindOutput(_signature.Logits, _logits);
+
+        // A run leaves its results in the binding, and the next one must have their shapes: so bound anew when rows change.
+        foreach (string name in _signature.ExtraOutputs)
+        {
+            _binding.BindOutputToDevice(name, OrtMemoryInfo.DefaultInstance);
+        }
+
         _rows = rows;
         return inputs;
     }

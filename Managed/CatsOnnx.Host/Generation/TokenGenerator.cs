@@ -3,6 +3,8 @@
 using System.Diagnostics;
 using System.Text;
 using System.Threading.Channels;
+using CatsOnnx.GraphRewriter.Model;
+using CatsOnnx.GraphRewriter.Passes;
 using CatsOnnx.Session;
 using CatsOnnx.Tokenization;
 using Microsoft.ML.OnnxRuntime;
@@ -56,12 +58,24 @@ public sealed class TokenGenerator : IDisposable
     public TextTokenizer Tokenizer { get; }
 
     /// <summary>Opens a model folder (or .onnx file) with its tokenizer; disposing the generator closes both.</summary>
+    /// <param name="path">A folder in one of the layouts, or an .onnx file.</param>
+    /// <param name="options">Options of the session, or null for the default ones.</param>
+    /// <param name="measureSparsity">Whether the active neurons of a rewritten model are counted in decoding, for
+    /// <see cref="GenerationStatistics.Sparsity"/>. The graph gets the outputs in memory; the file stays as it is.</param>
     /// <exception cref="FileNotFoundException">There is no model or no tokenizer; the message names what was looked for.</exception>
     /// <exception cref="InvalidDataException">A file cannot be read; the message names it.</exception>
-    public static TokenGenerator Open(string path, ModelSessionOptions? options = null)
+    public static TokenGenerator Open(string path, ModelSessionOptions? options = null, bool measureSparsity = false)
     {
         ModelFolder folder = ModelFolder.Open(path);
         TextTokenizer tokenizer = folder.LoadTokenizer();
+        if (measureSparsity && CatsDomain.IsImported(folder.ModelPath))
+        {
+            OnnxModel model = OnnxModel.Load(folder.ModelPath);
+            Dictionary<string, int> counts = ExposeActiveCounts.Apply(model).ToDictionary(count => count.Output, count => count.IntermediateSize);
+            return new TokenGenerator(
+                ModelSession.Open(model.ToBytes(), folder, options, counts.Keys), tokenizer, new TokenGeneratorOptions { ActiveOutputs = counts }, ownsSession: true);
+        }
+
         return new TokenGenerator(ModelSession.Open(folder, options), tokenizer, null, ownsSession: true);
     }
 
@@ -183,6 +197,7 @@ public sealed class TokenGenerator : IDisposable
 
     private GenerationResult Run(Request request, Action<GeneratedToken>? onToken, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         using ModelSession.Usage use = Session.Use();
         using RunOptions run = new();
         StreamingDecoder decoder = Tokenizer.CreateStreamingDecoder();
@@ -221,6 +236,7 @@ public sealed class TokenGenerator : IDisposable
                 break;
             }
 
+            cancellationToken.ThrowIfCancellationRequested(); // the callback may have ended the request or the generator
             next = options.Sampler.Sample(_step.Run([next], run, cancellationToken));
             _step.CountActive(counter);
         }
