@@ -34,7 +34,8 @@ enum { CATS_ISA_CHOSEN = -1, CATS_ISA_GENERIC = 0, CATS_ISA_AVX2 = 1, CATS_ISA_A
 enum { CATS_PATH_AUTO = 0, CATS_PATH_FEW_ROWS = 1, CATS_PATH_MANY_ROWS = 2 };
 
 /* Spreads work over threads: calls body(arg, task) once for each task in [0, tasks) on any thread and in any
- * order, returns after the last with 1, or 0 on failure. Null where a function takes one: the calling thread. */
+ * order, returns after the last with 1, or 0 on failure. Null where a function takes one: the calling thread.
+ */
 typedef void (*CatsTask)(void* arg, int64_t task);
 typedef int32_t (*CatsParallelFor)(void* pool, int64_t tasks, CatsTask body, void* arg);
 
@@ -43,47 +44,48 @@ typedef int32_t (*CatsParallelFor)(void* pool, int64_t tasks, CatsTask body, voi
 
 CATS_EXPORT int32_t CatsRunSparseGatedMlp(
     int32_t dtype, int32_t isa, int32_t path, int64_t rows, int64_t hidden_size, int64_t intermediate_size,
-    const void* x,                                  /* T [rows, hidden_size] */
-    const void* gate,                               /* T [intermediate_size, hidden_size] */
-    const void* up,                                 /* T [intermediate_size, hidden_size] */
-    const void* down,                               /* T [intermediate_size, hidden_size] */
+    const void* x,                                   /* T [rows, hidden_size] */
+    const void* gate,                                /* T [intermediate_size, hidden_size] */
+    const void* up,                                  /* T [intermediate_size, hidden_size] */
+    const void* down,                                /* T [intermediate_size, hidden_size] */
     const float* threshold, int64_t threshold_count, /* 1 or intermediate_size values */
-    const void* gate_bias,                          /* T [intermediate_size] or null */
-    const void* up_bias,                            /* T [intermediate_size] or null */
-    const void* down_bias,                          /* T [hidden_size] or null */
-    const float* scale, int64_t scale_count,        /* 1 or rows values; null with 0: 1 */
-    void* y,                                        /* T [rows, hidden_size] */
-    int32_t* active,                                /* [rows] or null */
+    const void* gate_bias,                           /* T [intermediate_size] or null */
+    const void* up_bias,                             /* T [intermediate_size] or null */
+    const void* down_bias,                           /* T [hidden_size] or null */
+    const float* scale, int64_t scale_count,         /* 1 or rows values; null with 0: 1 */
+    void* y,                                         /* T [rows, hidden_size] */
+    int32_t* active,                                 /* [rows] or null */
     CatsParallelFor parallel_for, void* pool, char* error, int64_t error_size) CATS_NOEXCEPT;
 
-/* The definition in double, slow: y is double [rows, hidden_size], kept uint8 [rows, intermediate_size] or null. */
-CATS_EXPORT int32_t CatsRunSparseGatedMlpReference(
-    int32_t dtype, int64_t rows, int64_t hidden_size, int64_t intermediate_size,
-    const void* x, const void* gate, const void* up, const void* down, /* T, as above */
-    const float* threshold, int64_t threshold_count, const void* gate_bias, const void* up_bias,
-    const void* down_bias, const float* scale, int64_t scale_count,
-    double* y,      /* [rows, hidden_size] */
-    uint8_t* kept,  /* [rows, intermediate_size] or null */
-    char* error, int64_t error_size) CATS_NOEXCEPT;
+/* The definition in double, slow: y is double [rows, hidden_size], kept uint8 [rows, intermediate_size] or
+ * null. */
+CATS_EXPORT int32_t CatsRunSparseGatedMlpReference(int32_t dtype, int64_t rows, int64_t hidden_size,
+                                                   int64_t intermediate_size, const void* x, const void* gate,
+                                                   const void* up, const void* down, /* T, as above */
+                                                   const float* threshold, int64_t threshold_count,
+                                                   const void* gate_bias, const void* up_bias,
+                                                   const void* down_bias, const float* scale,
+                                                   int64_t scale_count, double* y, /* [rows, hidden_size] */
+                                                   uint8_t* kept, /* [rows, intermediate_size] or null */
+                                                   char* error, int64_t error_size) CATS_NOEXCEPT;
 
 CATS_EXPORT int32_t CatsRunThreshold(
-    int32_t dtype, int64_t rows, int64_t intermediate_size,
-    const void* x,                                   /* T [rows, intermediate_size] */
-    const float* threshold, int64_t threshold_count, /* 1 or intermediate_size values */
-    const float* scale, int64_t scale_count,         /* 1 or rows values; null with 0: 1 */
-    void* y,                                         /* T [rows, intermediate_size]; may be x */
+    int32_t dtype, int64_t rows, int64_t intermediate_size, const void* x, /* T [rows, intermediate_size] */
+    const float* threshold, int64_t threshold_count,                       /* 1 or intermediate_size values */
+    const float* scale, int64_t scale_count, /* 1 or rows values; null with 0: 1 */
+    void* y,                                 /* T [rows, intermediate_size]; may be x */
     CatsParallelFor parallel_for, void* pool, char* error, int64_t error_size) CATS_NOEXCEPT;
 
-CATS_EXPORT int32_t CatsRunGateObserver(
-    int32_t dtype, int64_t rows, int64_t intermediate_size,
-    const void* a,        /* T [rows, intermediate_size], the activated gate */
-    const void* u,        /* T [rows, intermediate_size], up */
-    const float* weight,  /* [intermediate_size] or null */
-    const uint8_t* mask,  /* [rows], 0 leaves a row out, or null */
-    int64_t* counts,      /* [32768] */
-    double* up_abs_sum,   /* [intermediate_size] */
-    int64_t* tokens,      /* [1] */
-    CatsParallelFor parallel_for, void* pool, char* error, int64_t error_size) CATS_NOEXCEPT;
+CATS_EXPORT int32_t CatsRunGateObserver(int32_t dtype, int64_t rows, int64_t intermediate_size,
+                                        const void* a, /* T [rows, intermediate_size], the activated gate */
+                                        const void* u, /* T [rows, intermediate_size], up */
+                                        const float* weight, /* [intermediate_size] or null */
+                                        const uint8_t* mask, /* [rows], 0 leaves a row out, or null */
+                                        int64_t* counts,     /* [32768] */
+                                        double* up_abs_sum,  /* [intermediate_size] */
+                                        int64_t* tokens,     /* [1] */
+                                        CatsParallelFor parallel_for, void* pool, char* error,
+                                        int64_t error_size) CATS_NOEXCEPT;
 
 #ifdef __cplusplus
 }

@@ -16,21 +16,21 @@
 namespace cats {
 
 struct GatedMlpArgs {
-  int64_t rows;          // >= 0, the product of X's leading dimensions
-  int64_t hidden;        // >= 0
-  int64_t intermediate;  // >= 0
-  const void* x;         // T [rows, hidden]
-  const void* gate;      // T [intermediate, hidden], neuron-major
-  const void* up;        // T [intermediate, hidden], neuron-major
-  const void* down;      // T [intermediate, hidden], neuron-major
-  const float* threshold;         // [intermediate] if threshold_per_neuron, else [1]
-  const float* threshold_scale;   // [rows] if scale_per_row, else [1]; null counts as 1
-  const void* gate_bias;          // T [intermediate] or null
-  const void* up_bias;            // T [intermediate] or null
-  const void* down_bias;          // T [hidden] or null
-  void* y;                        // T [rows, hidden]
-  int32_t* active;                // [rows], the number of kept neurons, or null
-  void* scratch;                  // scratch_bytes(...) bytes, aligned to 64, contents undefined, or null if 0
+  int64_t rows;                  // >= 0, the product of X's leading dimensions
+  int64_t hidden;                // >= 0
+  int64_t intermediate;          // >= 0
+  const void* x;                 // T [rows, hidden]
+  const void* gate;              // T [intermediate, hidden], neuron-major
+  const void* up;                // T [intermediate, hidden], neuron-major
+  const void* down;              // T [intermediate, hidden], neuron-major
+  const float* threshold;        // [intermediate] if threshold_per_neuron, else [1]
+  const float* threshold_scale;  // [rows] if scale_per_row, else [1]; null counts as 1
+  const void* gate_bias;         // T [intermediate] or null
+  const void* up_bias;           // T [intermediate] or null
+  const void* down_bias;         // T [hidden] or null
+  void* y;                       // T [rows, hidden]
+  int32_t* active;               // [rows], the number of kept neurons, or null
+  void* scratch;                 // scratch_bytes(...) bytes, aligned to 64, contents undefined, or null if 0
   bool threshold_per_neuron;
   bool scale_per_row;
 };

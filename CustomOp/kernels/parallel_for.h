@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How a kernel spreads its work: the ops hand in ONNX Runtime's intra-op pool, tests and benchmarks their own.
+// How a kernel spreads its work: the ops hand in ONNX Runtime's intra-op pool, tests and benchmarks their
+// own.
 #pragma once
 #include <cstdint>
 

@@ -49,6 +49,7 @@ void InferShapes(ShapeContext& context) {
 
 }  // namespace
 
-constinit const OpDefinition kCatsThreshold = {"CatsThreshold", 1, kInputs, kOutputs, {}, {}, kKernels, true, InferShapes};
+constinit const OpDefinition kCatsThreshold = {"CatsThreshold", 1,    kInputs,    kOutputs, {}, {},
+                                               kKernels,        true, InferShapes};
 
 }  // namespace cats

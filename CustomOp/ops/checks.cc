@@ -127,9 +127,11 @@ bool IsPerRow(const Tensor& scale, const Tensor& x, int64_t rows) {
   const auto leading = LeadingDims(x);
   if (dims.size() == 1 && dims[0] == rows) return true;
   if (std::equal(dims.begin(), dims.end(), leading.begin(), leading.end())) return true;
-  if (dims.back() == 1 && std::equal(dims.begin(), dims.end() - 1, leading.begin(), leading.end())) return true;
+  if (dims.back() == 1 && std::equal(dims.begin(), dims.end() - 1, leading.begin(), leading.end()))
+    return true;
   throw OpError(std::string("input '") + scale.name + "' has shape " + Text(dims) +
-                "; expected [] or one value per row, " + Text(leading) + " or [" + std::to_string(rows) + "]");
+                "; expected [] or one value per row, " + Text(leading) + " or [" + std::to_string(rows) +
+                "]");
 }
 
 }  // namespace cats

@@ -31,7 +31,8 @@ struct RowsAndWidth {
 };
 RowsAndWidth SplitLastDim(const Tensor& tensor);
 
-// The tensor has exactly these dimensions; `meaning` says what they stand for, "[intermediate_size, hidden_size]".
+// The tensor has exactly these dimensions; `meaning` says what they stand for, "[intermediate_size,
+// hidden_size]".
 void CheckDims(const Tensor& tensor, std::initializer_list<int64_t> dims, const char* meaning);
 
 // One value (any shape of one element up to rank 1) or [width]; true if it is one per neuron.

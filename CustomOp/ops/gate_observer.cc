@@ -18,10 +18,10 @@ constexpr Parameter kInputs[] = {
     {"mask", ElementType::kBool, true},   // [...], tokens to count
 };
 constexpr Parameter kOutputs[] = {
-    {"Y", ElementType::kT, false},            // [..., intermediate_size], A passed through
-    {"counts", ElementType::kI64, false},     // [32768]
-    {"up_abs_sum", ElementType::kF64, false}, // [intermediate_size]
-    {"tokens", ElementType::kI64, false},     // []
+    {"Y", ElementType::kT, false},             // [..., intermediate_size], A passed through
+    {"counts", ElementType::kI64, false},      // [32768]
+    {"up_abs_sum", ElementType::kF64, false},  // [intermediate_size]
+    {"tokens", ElementType::kI64, false},      // []
 };
 
 template <DType dtype, class T>
@@ -36,8 +36,8 @@ void ComputeOnCpu(OpContext& context) {
   if (mask.present) {
     const auto leading = LeadingDims(a);
     if (!std::equal(mask.dims.begin(), mask.dims.end(), leading.begin(), leading.end())) {
-      throw OpError("input 'mask' has shape " + Text(mask.dims) + "; expected that of 'A' without its last dimension, " +
-                    Text(leading));
+      throw OpError("input 'mask' has shape " + Text(mask.dims) +
+                    "; expected that of 'A' without its last dimension, " + Text(leading));
     }
   }
   GateObserverArgs args{};
@@ -77,6 +77,7 @@ void InferShapes(ShapeContext& context) {
 
 }  // namespace
 
-constinit const OpDefinition kGateObserver = {"GateObserver", 1, kInputs, kOutputs, {}, {}, kKernels, true, InferShapes};
+constinit const OpDefinition kGateObserver = {"GateObserver", 1,    kInputs,    kOutputs, {}, {},
+                                              kKernels,       true, InferShapes};
 
 }  // namespace cats

@@ -43,7 +43,8 @@ struct Tensor {
   bool present;
 };
 
-// What ort/ (or a test) gives to a call. Everything it throws, and everything the op throws, becomes a status.
+// What ort/ (or a test) gives to a call. Everything it throws, and everything the op throws, becomes a
+// status.
 class OpContext {
  public:
   virtual ~OpContext() = default;

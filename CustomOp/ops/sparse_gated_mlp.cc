@@ -22,15 +22,15 @@ enum Input : size_t {
 };
 
 constexpr Parameter kInputs[] = {
-    {"X", ElementType::kT, false},                     // [..., hidden_size]
-    {"gate", ElementType::kT, false},                  // [intermediate_size, hidden_size], neuron-major
-    {"up", ElementType::kT, false},                    // [intermediate_size, hidden_size], neuron-major
-    {"down", ElementType::kT, false},                  // [intermediate_size, hidden_size], neuron-major
-    {"threshold", ElementType::kF32, false},           // [] or [intermediate_size]
-    {"gate_bias", ElementType::kT, true},              // [intermediate_size]
-    {"up_bias", ElementType::kT, true},                // [intermediate_size]
-    {"down_bias", ElementType::kT, true},              // [hidden_size]
-    {"threshold_scale", ElementType::kF32, true},      // [] or one per row
+    {"X", ElementType::kT, false},                 // [..., hidden_size]
+    {"gate", ElementType::kT, false},              // [intermediate_size, hidden_size], neuron-major
+    {"up", ElementType::kT, false},                // [intermediate_size, hidden_size], neuron-major
+    {"down", ElementType::kT, false},              // [intermediate_size, hidden_size], neuron-major
+    {"threshold", ElementType::kF32, false},       // [] or [intermediate_size]
+    {"gate_bias", ElementType::kT, true},          // [intermediate_size]
+    {"up_bias", ElementType::kT, true},            // [intermediate_size]
+    {"down_bias", ElementType::kT, true},          // [hidden_size]
+    {"threshold_scale", ElementType::kF32, true},  // [] or one per row
 };
 constexpr Parameter kOutputs[] = {
     {"Y", ElementType::kT, false},       // [..., hidden_size]
@@ -59,7 +59,8 @@ void ComputeOnCpu(OpContext& context) {
 
   const auto [rows, hidden] = SplitLastDim(x);
   if (gate.dims.size() != 2) {
-    throw OpError("input 'gate' has shape " + Text(gate.dims) + "; expected [intermediate_size, hidden_size]");
+    throw OpError("input 'gate' has shape " + Text(gate.dims) +
+                  "; expected [intermediate_size, hidden_size]");
   }
   const int64_t intermediate = gate.dims[0];
   constexpr const char* kMatrix = "[intermediate_size, hidden_size]";
@@ -70,10 +71,12 @@ void ComputeOnCpu(OpContext& context) {
   if (up_bias.present) CheckDims(up_bias, {intermediate}, "[intermediate_size]");
   if (down_bias.present) CheckDims(down_bias, {hidden}, "[hidden_size]");
   if (intermediate > std::numeric_limits<int32_t>::max()) {
-    throw OpError("input 'gate' has " + std::to_string(intermediate) + " neurons; 'active' counts up to 2147483647");
+    throw OpError("input 'gate' has " + std::to_string(intermediate) +
+                  " neurons; 'active' counts up to 2147483647");
   }
   CheckedProduct(CheckedProduct(rows, hidden, "rows * hidden_size"), 16, "rows * hidden_size");
-  CheckedProduct(CheckedProduct(rows, intermediate, "rows * intermediate_size"), 16, "rows * intermediate_size");
+  CheckedProduct(CheckedProduct(rows, intermediate, "rows * intermediate_size"), 16,
+                 "rows * intermediate_size");
   CheckedProduct(CheckedProduct(hidden, intermediate, "hidden_size * intermediate_size"), 16,
                  "hidden_size * intermediate_size");
 

@@ -99,8 +99,9 @@ void CheckAttributes(const OrtApi* api, const OrtKernelInfo* info, const OpDefin
     const std::string value = ReadString(api, info, attribute);
     if (Contains(attribute.implemented, value)) continue;
     throw OpError(std::string("attribute '") + attribute.name + "' is '" + value +
-                  (Contains(attribute.reserved, value) ? "', which is reserved and not implemented in this version"
-                                                       : "', which is not known") +
+                  (Contains(attribute.reserved, value)
+                       ? "', which is reserved and not implemented in this version"
+                       : "', which is not known") +
                   "; expected " + List(attribute.implemented));
   }
   for (const char* name : op.reserved_attributes) {
@@ -224,15 +225,21 @@ CustomOp MakeCustomOp(const OrtApi* api, const OpDefinition& definition, const O
   op.kernel = &kernel;
   op.execution_provider = execution_provider;
   op.GetName = [](const OrtCustomOp* self) noexcept { return Self(self).definition->name; };
-  op.GetExecutionProviderType = [](const OrtCustomOp* self) noexcept { return Self(self).execution_provider; };
+  op.GetExecutionProviderType = [](const OrtCustomOp* self) noexcept {
+    return Self(self).execution_provider;
+  };
   op.GetInputType = [](const OrtCustomOp* self, size_t index) noexcept {
     return OnnxTypeOf(Self(self).definition->inputs[index].type, Self(self).kernel->dtype);
   };
-  op.GetInputTypeCount = [](const OrtCustomOp* self) noexcept { return Self(self).definition->inputs.size(); };
+  op.GetInputTypeCount = [](const OrtCustomOp* self) noexcept {
+    return Self(self).definition->inputs.size();
+  };
   op.GetOutputType = [](const OrtCustomOp* self, size_t index) noexcept {
     return OnnxTypeOf(Self(self).definition->outputs[index].type, Self(self).kernel->dtype);
   };
-  op.GetOutputTypeCount = [](const OrtCustomOp* self) noexcept { return Self(self).definition->outputs.size(); };
+  op.GetOutputTypeCount = [](const OrtCustomOp* self) noexcept {
+    return Self(self).definition->outputs.size();
+  };
   op.GetInputCharacteristic = [](const OrtCustomOp* self, size_t index) noexcept {
     return CharacteristicOf(Self(self).definition->inputs[index]);
   };

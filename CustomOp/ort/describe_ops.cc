@@ -35,8 +35,9 @@ std::string DescribeParameter(const Parameter& parameter) {
 }
 
 std::string DescribeAttribute(const StringAttribute& attribute) {
-  return "{\"name\": " + Quoted(attribute.name) + ", \"type\": \"string\", \"default\": " +
-         Quoted(attribute.default_value) + ", \"implemented\": " + Names(attribute.implemented) +
+  return "{\"name\": " + Quoted(attribute.name) +
+         ", \"type\": \"string\", \"default\": " + Quoted(attribute.default_value) +
+         ", \"implemented\": " + Names(attribute.implemented) +
          ", \"reserved\": " + Names(attribute.reserved) + "}";
 }
 
@@ -61,7 +62,8 @@ std::string Describe() {
   }
   const IsaChoice& choice = ChosenIsa();
   return "{\"version\": " + Quoted(CATS_VERSION) + ", \"domain\": " + Quoted(kDomain) +
-         ", \"opset\": " + std::to_string(kOpsetVersion) + ", \"built_api\": " + std::to_string(ORT_API_VERSION) +
+         ", \"opset\": " + std::to_string(kOpsetVersion) +
+         ", \"built_api\": " + std::to_string(ORT_API_VERSION) +
          ", \"floor_api\": " + std::to_string(kFloorApiVersion) + ", \"isa\": " + Quoted(NameOf(choice.isa)) +
          ", \"isa_error\": " + (choice.error == nullptr ? std::string("null") : Quoted(choice.error)) +
          ", \"isas\": [" + isas + "], \"ops\": " + Array(Ops(), DescribeOp) + "}";

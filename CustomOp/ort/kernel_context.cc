@@ -174,13 +174,15 @@ void InferenceContext::Output(size_t index, const InferredShape& shape) {
   const std::unique_ptr<OrtTensorTypeAndShapeInfo, void(ORT_API_CALL*)(OrtTensorTypeAndShapeInfo*)> owner(
       info, api_->ReleaseTensorTypeAndShapeInfo);
   // An unknown dimension without a name would become the number -1, which ONNX Runtime then folds into the
-  // shapes computed from it ("Target shape may not have multiple -1 dimensions"), so it gets a name of its own.
+  // shapes computed from it ("Target shape may not have multiple -1 dimensions"), so it gets a name of its
+  // own.
   static std::atomic<uint64_t> unnamed{0};
   std::vector<int64_t> values;
   std::vector<std::string> names;
   for (const InferredDim& dim : shape) {
     values.push_back(dim.value);
-    names.push_back(dim.value < 0 && dim.symbol.empty() ? "cats_dim_" + std::to_string(unnamed++) : dim.symbol);
+    names.push_back(dim.value < 0 && dim.symbol.empty() ? "cats_dim_" + std::to_string(unnamed++)
+                                                        : dim.symbol);
   }
   std::vector<const char*> symbols;
   for (const std::string& name : names) symbols.push_back(name.c_str());

@@ -19,7 +19,8 @@ void ThrowIfFailed(const OrtApi* api, OrtStatus* status);
 
 class KernelContext final : public OpContext {
  public:
-  KernelContext(const OrtApi* api, OrtAllocator* allocator, OrtKernelContext* context, const OpDefinition& op);
+  KernelContext(const OrtApi* api, OrtAllocator* allocator, OrtKernelContext* context,
+                const OpDefinition& op);
   ~KernelContext() override;
   KernelContext(const KernelContext&) = delete;
   KernelContext& operator=(const KernelContext&) = delete;

@@ -52,7 +52,8 @@ OrtStatus* MakeRuntime(const OrtApi* api, Runtime* runtime) {
     for (const OpKernel& kernel : op->kernels) {
       for (const char* provider : ExecutionProvidersOf(kernel.device)) {
         runtime->ops.push_back(std::make_unique<CustomOp>(MakeCustomOp(api, *op, kernel, provider)));
-        if (OrtStatus* status = api->CustomOpDomain_Add(runtime->domain, runtime->ops.back().get())) return status;
+        if (OrtStatus* status = api->CustomOpDomain_Add(runtime->domain, runtime->ops.back().get()))
+          return status;
       }
     }
   }
@@ -91,9 +92,11 @@ OrtStatus* Register(OrtSessionOptions* options, const OrtApiBase* base) {
   const OrtApi* api = base->GetApi(minor < ORT_API_VERSION ? minor : ORT_API_VERSION);
   if (api == nullptr) {
     const OrtApi* oldest = base->GetApi(1);
-    return oldest == nullptr ? nullptr : StatusOf(oldest, ORT_FAIL, "ONNX Runtime has no API of its own version");
+    return oldest == nullptr ? nullptr
+                             : StatusOf(oldest, ORT_FAIL, "ONNX Runtime has no API of its own version");
   }
-  if (options == nullptr) return StatusOf(api, ORT_INVALID_ARGUMENT, "RegisterCustomOps: the session options are null");
+  if (options == nullptr)
+    return StatusOf(api, ORT_INVALID_ARGUMENT, "RegisterCustomOps: the session options are null");
 
   int registered = 0;
   if (OrtStatus* status = api->HasSessionConfigEntry(options, kRegisteredKey, &registered)) return status;
@@ -113,7 +116,8 @@ OrtStatus* RegisterNoexcept(OrtSessionOptions* options, const OrtApiBase* base) 
     return Register(options, base);
   } catch (...) {
     const OrtApi* oldest = base->GetApi(1);
-    return oldest == nullptr ? nullptr : StatusOf(oldest, ORT_RUNTIME_EXCEPTION, "RegisterCustomOps: out of memory");
+    return oldest == nullptr ? nullptr
+                             : StatusOf(oldest, ORT_RUNTIME_EXCEPTION, "RegisterCustomOps: out of memory");
   }
 }
 
@@ -124,11 +128,13 @@ std::span<const OpDefinition* const> Ops() noexcept { return kOps; }
 }  // namespace cats
 
 extern "C" {
-CATS_EXPORT OrtStatus* ORT_API_CALL RegisterCustomOps(OrtSessionOptions* options, const OrtApiBase* base) noexcept {
+CATS_EXPORT OrtStatus* ORT_API_CALL RegisterCustomOps(OrtSessionOptions* options,
+                                                      const OrtApiBase* base) noexcept {
   return cats::RegisterNoexcept(options, base);
 }
 // The same under a name of its own, for programs that link several custom-op libraries statically.
-CATS_EXPORT OrtStatus* ORT_API_CALL RegisterCatsCustomOps(OrtSessionOptions* options, const OrtApiBase* base) noexcept {
+CATS_EXPORT OrtStatus* ORT_API_CALL RegisterCatsCustomOps(OrtSessionOptions* options,
+                                                          const OrtApiBase* base) noexcept {
   return cats::RegisterNoexcept(options, base);
 }
 }

@@ -20,7 +20,8 @@ namespace {
 // The numbers of cats_onnx.h are those of the enumerations.
 static_assert(CATS_F32 == static_cast<int>(DType::kF32) && CATS_F16 == static_cast<int>(DType::kF16) &&
               CATS_BF16 == static_cast<int>(DType::kBF16));
-static_assert(CATS_ISA_GENERIC == static_cast<int>(Isa::kGeneric) && CATS_ISA_AVX2 == static_cast<int>(Isa::kAvx2) &&
+static_assert(CATS_ISA_GENERIC == static_cast<int>(Isa::kGeneric) &&
+              CATS_ISA_AVX2 == static_cast<int>(Isa::kAvx2) &&
               CATS_ISA_AVX512 == static_cast<int>(Isa::kAvx512));
 
 struct Failure {
@@ -69,7 +70,8 @@ void CheckPointer(const char* name, const void* pointer, int64_t elements) {
 // True if there is one value per item, false for one value.
 bool CheckCount(const char* name, const void* values, int64_t count, int64_t items) {
   if (count != 1 && count != items) {
-    throw OpError(std::string(name) + " has " + std::to_string(count) + " values; expected 1 or " + std::to_string(items));
+    throw OpError(std::string(name) + " has " + std::to_string(count) + " values; expected 1 or " +
+                  std::to_string(items));
   }
   CheckPointer(name, values, count);
   return count == items;
@@ -90,11 +92,11 @@ struct CPool {
 };
 
 struct AlignedDelete {
-  void operator()(void* memory) const noexcept { ::operator delete(memory, std::align_val_t{64}); }
+  void operator()(void* memory) const noexcept { ::operator delete (memory, std::align_val_t{64}); }
 };
 using Scratch = std::unique_ptr<void, AlignedDelete>;
 Scratch MakeScratch(size_t bytes) {
-  return Scratch(bytes == 0 ? nullptr : ::operator new(bytes, std::align_val_t{64}));
+  return Scratch(bytes == 0 ? nullptr : ::operator new (bytes, std::align_val_t{64}));
 }
 
 void CheckMlp(GatedMlpArgs& args, int64_t threshold_count, int64_t scale_count) {
@@ -103,7 +105,8 @@ void CheckMlp(GatedMlpArgs& args, int64_t threshold_count, int64_t scale_count) 
   CheckSize("intermediate_size", args.intermediate);
   if (args.intermediate > INT32_MAX) throw OpError("intermediate_size is above 2147483647");
   CheckedProduct(CheckedProduct(args.rows, args.hidden, "rows * hidden_size"), 16, "rows * hidden_size");
-  CheckedProduct(CheckedProduct(args.rows, args.intermediate, "rows * intermediate_size"), 16, "rows * intermediate_size");
+  CheckedProduct(CheckedProduct(args.rows, args.intermediate, "rows * intermediate_size"), 16,
+                 "rows * intermediate_size");
   const int64_t weights = CheckedProduct(args.hidden, args.intermediate, "hidden_size * intermediate_size");
   CheckedProduct(weights, 16, "hidden_size * intermediate_size");
   CheckPointer("x", args.x, args.rows * args.hidden);
@@ -127,7 +130,8 @@ const GatedMlpKernels& KernelsOf(int32_t isa, DType dtype) {
   }
   for (Isa known : kIsas) {
     if (static_cast<int32_t>(known) != isa) continue;
-    if (!IsSupported(known)) throw OpError(std::string("isa ") + NameOf(known) + " does not run on this processor");
+    if (!IsSupported(known))
+      throw OpError(std::string("isa ") + NameOf(known) + " does not run on this processor");
     return *GatedMlpKernelsOf(known, dtype);
   }
   throw OpError("isa is " + std::to_string(isa) + "; expected -1 to 2");
@@ -143,14 +147,15 @@ extern "C" {
 int32_t CatsRunSparseGatedMlp(int32_t dtype, int32_t isa, int32_t path, int64_t rows, int64_t hidden_size,
                               int64_t intermediate_size, const void* x, const void* gate, const void* up,
                               const void* down, const float* threshold, int64_t threshold_count,
-                              const void* gate_bias, const void* up_bias, const void* down_bias, const float* scale,
-                              int64_t scale_count, void* y, int32_t* active, CatsParallelFor parallel_for, void* pool,
-                              char* error, int64_t error_size) noexcept {
+                              const void* gate_bias, const void* up_bias, const void* down_bias,
+                              const float* scale, int64_t scale_count, void* y, int32_t* active,
+                              CatsParallelFor parallel_for, void* pool, char* error,
+                              int64_t error_size) noexcept {
   return Guarded("CatsRunSparseGatedMlp", error, error_size, [&] {
     const DType type = CheckedDType(dtype);
     const GatedMlpKernels& kernels = KernelsOf(isa, type);
-    GatedMlpArgs args{rows, hidden_size, intermediate_size, x,         gate,   up,      down,  threshold, scale,
-                      gate_bias, up_bias, down_bias, y, active, nullptr, false, false};
+    GatedMlpArgs args{rows,      hidden_size, intermediate_size, x, gate,   up,      down,  threshold, scale,
+                      gate_bias, up_bias,     down_bias,         y, active, nullptr, false, false};
     CheckMlp(args, threshold_count, scale_count);
     bool many = rows >= kernels.many_rows_from(hidden_size, intermediate_size);
     if (path == CATS_PATH_FEW_ROWS || path == CATS_PATH_MANY_ROWS) {
@@ -167,16 +172,16 @@ int32_t CatsRunSparseGatedMlp(int32_t dtype, int32_t isa, int32_t path, int64_t 
   });
 }
 
-int32_t CatsRunSparseGatedMlpReference(int32_t dtype, int64_t rows, int64_t hidden_size, int64_t intermediate_size,
-                                       const void* x, const void* gate, const void* up, const void* down,
-                                       const float* threshold, int64_t threshold_count, const void* gate_bias,
-                                       const void* up_bias, const void* down_bias, const float* scale,
-                                       int64_t scale_count, double* y, uint8_t* kept, char* error,
-                                       int64_t error_size) noexcept {
+int32_t CatsRunSparseGatedMlpReference(int32_t dtype, int64_t rows, int64_t hidden_size,
+                                       int64_t intermediate_size, const void* x, const void* gate,
+                                       const void* up, const void* down, const float* threshold,
+                                       int64_t threshold_count, const void* gate_bias, const void* up_bias,
+                                       const void* down_bias, const float* scale, int64_t scale_count,
+                                       double* y, uint8_t* kept, char* error, int64_t error_size) noexcept {
   return Guarded("CatsRunSparseGatedMlpReference", error, error_size, [&] {
     const DType type = CheckedDType(dtype);
-    GatedMlpArgs args{rows, hidden_size, intermediate_size, x, gate, up, down, threshold, scale,
-                      gate_bias, up_bias, down_bias, y, nullptr, nullptr, false, false};
+    GatedMlpArgs args{rows,      hidden_size, intermediate_size, x, gate,    up,      down,  threshold, scale,
+                      gate_bias, up_bias,     down_bias,         y, nullptr, nullptr, false, false};
     CheckMlp(args, threshold_count, scale_count);
     const auto run = [&]<class T>(T) {
       const std::vector<float> a = reference::Activations<T>(args);
@@ -196,8 +201,9 @@ int32_t CatsRunSparseGatedMlpReference(int32_t dtype, int64_t rows, int64_t hidd
 }
 
 int32_t CatsRunThreshold(int32_t dtype, int64_t rows, int64_t intermediate_size, const void* x,
-                         const float* threshold, int64_t threshold_count, const float* scale, int64_t scale_count,
-                         void* y, CatsParallelFor parallel_for, void* pool, char* error, int64_t error_size) noexcept {
+                         const float* threshold, int64_t threshold_count, const float* scale,
+                         int64_t scale_count, void* y, CatsParallelFor parallel_for, void* pool, char* error,
+                         int64_t error_size) noexcept {
   return Guarded("CatsRunThreshold", error, error_size, [&] {
     const DType type = CheckedDType(dtype);
     CheckSize("rows", rows);
@@ -224,10 +230,10 @@ int32_t CatsRunThreshold(int32_t dtype, int64_t rows, int64_t intermediate_size,
   });
 }
 
-int32_t CatsRunGateObserver(int32_t dtype, int64_t rows, int64_t intermediate_size, const void* a, const void* u,
-                            const float* weight, const uint8_t* mask, int64_t* counts, double* up_abs_sum,
-                            int64_t* tokens, CatsParallelFor parallel_for, void* pool, char* error,
-                            int64_t error_size) noexcept {
+int32_t CatsRunGateObserver(int32_t dtype, int64_t rows, int64_t intermediate_size, const void* a,
+                            const void* u, const float* weight, const uint8_t* mask, int64_t* counts,
+                            double* up_abs_sum, int64_t* tokens, CatsParallelFor parallel_for, void* pool,
+                            char* error, int64_t error_size) noexcept {
   return Guarded("CatsRunGateObserver", error, error_size, [&] {
     const DType type = CheckedDType(dtype);
     CheckSize("rows", rows);
@@ -240,7 +246,8 @@ int32_t CatsRunGateObserver(int32_t dtype, int64_t rows, int64_t intermediate_si
     CheckPointer("up_abs_sum", up_abs_sum, intermediate_size);
     CheckPointer("tokens", tokens, 1);
     const Scratch scratch = MakeScratch(GateObserverScratchBytes(rows, intermediate_size));
-    const GateObserverArgs args{rows, intermediate_size, a, u, weight, mask, counts, up_abs_sum, tokens, scratch.get()};
+    const GateObserverArgs args{rows,   intermediate_size, a, u, weight, mask, counts, up_abs_sum,
+                                tokens, scratch.get()};
     CPool c_pool{parallel_for, pool};
     const auto run = [&]<class T>(T) { return GateObserverKernel<T>::Run(args, c_pool.get()); };
     bool ok = false;

@@ -16,7 +16,8 @@ std::string Readelf(const std::string& options) {
   FILE* pipe = popen(command.c_str(), "r");
   std::string text;
   std::array<char, 4096> buffer;
-  while (pipe != nullptr && fgets(buffer.data(), static_cast<int>(buffer.size()), pipe) != nullptr) text += buffer.data();
+  while (pipe != nullptr && fgets(buffer.data(), static_cast<int>(buffer.size()), pipe) != nullptr)
+    text += buffer.data();
   if (pipe != nullptr) pclose(pipe);
   return text;
 }
@@ -33,9 +34,11 @@ TEST(Abi, ExportsTheDocumentedFunctionsAndNothingElse) {
     if (bind == "GLOBAL" && section != "UND") exported.insert(name);
     EXPECT_FALSE(section == "UND" && name.starts_with("Ort")) << name;
   }
-  EXPECT_EQ((std::set<std::string>{"RegisterCustomOps", "RegisterCatsCustomOps", "CatsVersion", "CatsDescribeOps", "CatsRunSparseGatedMlp",
-                                   "CatsRunSparseGatedMlpReference", "CatsRunThreshold", "CatsRunGateObserver"}),
-            exported);
+  EXPECT_EQ(
+      (std::set<std::string>{"RegisterCustomOps", "RegisterCatsCustomOps", "CatsVersion", "CatsDescribeOps",
+                             "CatsRunSparseGatedMlp", "CatsRunSparseGatedMlpReference", "CatsRunThreshold",
+                             "CatsRunGateObserver"}),
+      exported);
 }
 
 TEST(Abi, NeedsNoOnnxRuntimeStaysLoadedAndIsHardened) {
@@ -44,7 +47,8 @@ TEST(Abi, NeedsNoOnnxRuntimeStaysLoadedAndIsHardened) {
   EXPECT_EQ(std::string::npos, text.find("onnxruntime.so"));
   EXPECT_EQ(std::string::npos, text.find("RUNPATH"));
   EXPECT_EQ(std::string::npos, text.find("RPATH"));
-  for (const char* part : {"NODELETE", "NOW", "GNU_RELRO"}) EXPECT_NE(std::string::npos, text.find(part)) << part;
+  for (const char* part : {"NODELETE", "NOW", "GNU_RELRO"})
+    EXPECT_NE(std::string::npos, text.find(part)) << part;
 }
 
 }  // namespace

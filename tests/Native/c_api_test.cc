@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 // cats_onnx.h as a program uses it: by dlopen of the built library.
-#include "cats_onnx.h"
-
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <string>
 
+#include "cats_onnx.h"
 #include "support/mlp_case.h"
 #include "support/tolerances.h"
 
@@ -32,9 +31,10 @@ TEST(CApi, DescribesItself) {
   const std::string json = Symbol<decltype(CatsDescribeOps)>("CatsDescribeOps")();
   const std::string version = Symbol<decltype(CatsVersion)>("CatsVersion")();
   for (const std::string& part :
-       {"\"version\": \"" + version + "\"", std::string("\"domain\": \"ai.cats\""), std::string("\"built_api\": 31"),
-        std::string("\"floor_api\": 28"), std::string("\"isa\": "), std::string("SparseGatedMlp"), std::string("CatsThreshold"),
-        std::string("GateObserver"), std::string("\"bfloat16\""), std::string("high_byte")}) {
+       {"\"version\": \"" + version + "\"", std::string("\"domain\": \"ai.cats\""),
+        std::string("\"built_api\": 31"), std::string("\"floor_api\": 28"), std::string("\"isa\": "),
+        std::string("SparseGatedMlp"), std::string("CatsThreshold"), std::string("GateObserver"),
+        std::string("\"bfloat16\""), std::string("high_byte")}) {
     EXPECT_NE(std::string::npos, json.find(part)) << part << "\n" << json;
   }
 }
@@ -50,9 +50,10 @@ struct Call {
 
   int32_t Run() {
     return Symbol<decltype(CatsRunSparseGatedMlp)>("CatsRunSparseGatedMlp")(
-        dtype, isa, path, mlp.rows, mlp.hidden, mlp.intermediate, mlp.x.data(), mlp.gate.data(), mlp.up.data(), mlp.down.data(),
-        mlp.threshold.data(), static_cast<int64_t>(mlp.threshold.size()), mlp.gate_bias.data(), mlp.up_bias.data(),
-        mlp.down_bias.data(), mlp.scale.empty() ? nullptr : mlp.scale.data(), static_cast<int64_t>(mlp.scale.size()), y.data(),
+        dtype, isa, path, mlp.rows, mlp.hidden, mlp.intermediate, mlp.x.data(), mlp.gate.data(),
+        mlp.up.data(), mlp.down.data(), mlp.threshold.data(), static_cast<int64_t>(mlp.threshold.size()),
+        mlp.gate_bias.data(), mlp.up_bias.data(), mlp.down_bias.data(),
+        mlp.scale.empty() ? nullptr : mlp.scale.data(), static_cast<int64_t>(mlp.scale.size()), y.data(),
         active.data(), RunAllTasksBackwards, &calls, error, sizeof error);
   }
 };
@@ -66,9 +67,9 @@ void ExpectKernelMatchesReference(int32_t dtype) {
   std::vector<uint8_t> kept(90);
   const MlpCase<T>& mlp = call.mlp;
   ASSERT_EQ(0, Symbol<decltype(CatsRunSparseGatedMlpReference)>("CatsRunSparseGatedMlpReference")(
-                   dtype, 3, 40, 30, mlp.x.data(), mlp.gate.data(), mlp.up.data(), mlp.down.data(), mlp.threshold.data(), 30,
-                   mlp.gate_bias.data(), mlp.up_bias.data(), mlp.down_bias.data(), nullptr, 0, expected.data(), kept.data(),
-                   call.error, sizeof call.error))
+                   dtype, 3, 40, 30, mlp.x.data(), mlp.gate.data(), mlp.up.data(), mlp.down.data(),
+                   mlp.threshold.data(), 30, mlp.gate_bias.data(), mlp.up_bias.data(), mlp.down_bias.data(),
+                   nullptr, 0, expected.data(), kept.data(), call.error, sizeof call.error))
       << call.error;
   for (int32_t path : {CATS_PATH_AUTO, CATS_PATH_FEW_ROWS, CATS_PATH_MANY_ROWS}) {
     call.path = path;
@@ -111,16 +112,17 @@ TEST(CApi, ThresholdAndObserverRun) {
   std::vector<float> y(4);
   char error[100] = {};
   const float threshold = 1.0f;
-  ASSERT_EQ(0, Symbol<decltype(CatsRunThreshold)>("CatsRunThreshold")(CATS_F32, 2, 2, a.data(), &threshold, 1, nullptr, 0, y.data(),
-                                                                       nullptr, nullptr, error, sizeof error))
+  ASSERT_EQ(0, Symbol<decltype(CatsRunThreshold)>("CatsRunThreshold")(CATS_F32, 2, 2, a.data(), &threshold, 1,
+                                                                      nullptr, 0, y.data(), nullptr, nullptr,
+                                                                      error, sizeof error))
       << error;
   EXPECT_EQ((std::vector<float>{0.0f, 0.0f, 2.0f, -3.0f}), y);
   std::vector<int64_t> counts(32768);
   std::vector<double> sums(2);
   int64_t tokens = 0;
-  ASSERT_EQ(0, Symbol<decltype(CatsRunGateObserver)>("CatsRunGateObserver")(CATS_F32, 2, 2, a.data(), u.data(), nullptr, nullptr,
-                                                                            counts.data(), sums.data(), &tokens, nullptr, nullptr,
-                                                                            error, sizeof error))
+  ASSERT_EQ(0, Symbol<decltype(CatsRunGateObserver)>("CatsRunGateObserver")(
+                   CATS_F32, 2, 2, a.data(), u.data(), nullptr, nullptr, counts.data(), sums.data(), &tokens,
+                   nullptr, nullptr, error, sizeof error))
       << error;
   EXPECT_EQ((std::vector<double>{4.0, 6.0}), sums);
   EXPECT_EQ(2, tokens);

@@ -18,9 +18,11 @@ namespace {
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-const std::vector<float> kThresholds = {-kInf, -1.0f,       -1e-45f, -0.0f, 0.0f,    1e-45f, 1e-40f,     1.17549435e-38f, 5.9604645e-8f, 6.1e-5f, 0.01f,
-                                        0.0625f, 0.1f, 0.5f,    1.0f,  65504.0f, 1e20f,  3.4028235e38f, kInf,            kNan};
-const std::vector<float> kScales = {1.0f, 0.0f, -0.0f, -1.0f, 0.5f, 2.0f, 1e-45f, 1e-30f, 1e30f, kInf, -kInf, kNan};
+const std::vector<float> kThresholds = {
+    -kInf, -1.0f,   -1e-45f, -0.0f, 0.0f, 1e-45f,   1e-40f, 1.17549435e-38f, 5.9604645e-8f, 6.1e-5f,
+    0.01f, 0.0625f, 0.1f,    0.5f,  1.0f, 65504.0f, 1e20f,  3.4028235e38f,   kInf,          kNan};
+const std::vector<float> kScales = {1.0f,   0.0f,   -0.0f, -1.0f, 0.5f,  2.0f,
+                                    1e-45f, 1e-30f, 1e30f, kInf,  -kInf, kNan};
 
 template <class T>
 class CatsThreshold : public testing::Test {};

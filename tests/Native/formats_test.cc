@@ -80,9 +80,11 @@ TYPED_TEST(Format16, RoundsToNearestTiesToEven) {
   for (uint32_t bits = 0; bits < infinity; ++bits) {
     const double low = Defined(static_cast<uint16_t>(bits), Layout<T>::kExponent, Layout<T>::kMantissa);
     // Above the largest finite number the next would be one unit further.
-    const double high = bits + 1 < infinity
-                            ? Defined(static_cast<uint16_t>(bits + 1), Layout<T>::kExponent, Layout<T>::kMantissa)
-                            : low + (low - Defined(static_cast<uint16_t>(bits - 1), Layout<T>::kExponent, Layout<T>::kMantissa));
+    const double high =
+        bits + 1 < infinity
+            ? Defined(static_cast<uint16_t>(bits + 1), Layout<T>::kExponent, Layout<T>::kMantissa)
+            : low + (low -
+                     Defined(static_cast<uint16_t>(bits - 1), Layout<T>::kExponent, Layout<T>::kMantissa));
     const float middle = static_cast<float>((low + high) / 2);
     ASSERT_EQ((low + high) / 2, static_cast<double>(middle));
     const uint32_t even = bits % 2 == 0 ? bits : bits + 1;
@@ -126,15 +128,19 @@ TEST(Float32, IsStoredAsItIs) {
 #if defined(__x86_64__) && defined(__GNUC__)
 CATS_TARGET_BEGIN_AVX2
 __attribute__((noinline)) uint16_t HardwareStore(float value) {
-  return static_cast<uint16_t>(_mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(value), _MM_FROUND_TO_NEAREST_INT), 0));
+  return static_cast<uint16_t>(
+      _mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(value), _MM_FROUND_TO_NEAREST_INT), 0));
 }
-__attribute__((noinline)) float HardwareLoad(uint16_t bits) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits))); }
+__attribute__((noinline)) float HardwareLoad(uint16_t bits) {
+  return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)));
+}
 CATS_TARGET_END
 
 TEST(Float16, AgreesWithTheProcessorToTheBit) {
   if (!__builtin_cpu_supports("f16c")) GTEST_SKIP() << "no F16C on this processor";
   for (uint32_t bits = 0; bits < 65536; ++bits) {
-    ASSERT_EQ(BitsOf(HardwareLoad(static_cast<uint16_t>(bits))), BitsOf(F16::ToFloat({static_cast<uint16_t>(bits)})));
+    ASSERT_EQ(BitsOf(HardwareLoad(static_cast<uint16_t>(bits))),
+              BitsOf(F16::ToFloat({static_cast<uint16_t>(bits)})));
   }
   uint64_t different = 0;
   for (uint64_t bits = 0; bits < (uint64_t{1} << 32); bits += 97) {
@@ -151,7 +157,8 @@ TEST(Reference, RoundsADoubleOnce) {
   EXPECT_EQ(F16::FromFloat(1.0f).bits + 1, reference::RoundTo<F16>(value).bits);
   EXPECT_EQ(F16::FromFloat(-1.0f).bits + 1, reference::RoundTo<F16>(-value).bits);
   EXPECT_EQ(F16::FromFloat(1.0f).bits, reference::RoundTo<F16>(1.0 + std::ldexp(1.0, -11)).bits);
-  EXPECT_EQ(F16::FromFloat(1.0f).bits, reference::RoundTo<F16>(1.0 + std::ldexp(1.0, -11) - std::ldexp(1.0, -40)).bits);
+  EXPECT_EQ(F16::FromFloat(1.0f).bits,
+            reference::RoundTo<F16>(1.0 + std::ldexp(1.0, -11) - std::ldexp(1.0, -40)).bits);
 }
 
 }  // namespace

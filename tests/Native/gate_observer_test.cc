@@ -26,7 +26,8 @@ struct Observation {
   std::vector<double> sums;
   int64_t tokens = -1;
 
-  Observation(int64_t rows_, int64_t width_) : rows(rows_), width(width_), sums(static_cast<size_t>(width_), -1.0) {
+  Observation(int64_t rows_, int64_t width_)
+      : rows(rows_), width(width_), sums(static_cast<size_t>(width_), -1.0) {
     std::mt19937 random(3);
     std::normal_distribution<float> normal(0.0f, 0.2f);
     for (int64_t i = 0; i < rows * width; ++i) {
@@ -37,8 +38,16 @@ struct Observation {
 
   void Run(int threads = 1) {
     std::vector<int64_t> scratch(GateObserverScratchBytes(rows, width) / sizeof(int64_t), -7);
-    const GateObserverArgs args{rows, width, a.data(), u.data(), weight.empty() ? nullptr : weight.data(),
-                                mask.empty() ? nullptr : mask.data(), counts.data(), sums.data(), &tokens, scratch.data()};
+    const GateObserverArgs args{rows,
+                                width,
+                                a.data(),
+                                u.data(),
+                                weight.empty() ? nullptr : weight.data(),
+                                mask.empty() ? nullptr : mask.data(),
+                                counts.data(),
+                                sums.data(),
+                                &tokens,
+                                scratch.data()};
     ThreadPool pool(threads);
     ASSERT_TRUE(GateObserverKernel<T>::Run(args, pool.get()));
   }
@@ -69,7 +78,8 @@ using Formats = testing::Types<F32, F16, BF16>;
 TYPED_TEST_SUITE(GateObserver, Formats);
 
 TYPED_TEST(GateObserver, CountsSumsAndTokensAreThoseCountedByHand) {
-  for (const auto& [rows, width] : {std::pair<int64_t, int64_t>{1, 1}, {1, 700}, {7, 33}, {64, 1030}, {300, 1000}}) {
+  for (const auto& [rows, width] :
+       {std::pair<int64_t, int64_t>{1, 1}, {1, 700}, {7, 33}, {64, 1030}, {300, 1000}}) {
     Observation<TypeParam> observation(rows, width);
     observation.Run(2);
     observation.ExpectByHand();
@@ -86,7 +96,8 @@ TYPED_TEST(GateObserver, WeightMultipliesTheActivation) {
 TYPED_TEST(GateObserver, MaskLeavesRowsOut) {
   Observation<TypeParam> observation(300, 400);
   for (int row = 0; row < 300; ++row) observation.mask.push_back(row % 3 == 0 ? 1 : 0);
-  for (int i = 0; i < 400; ++i) observation.u[400 + static_cast<size_t>(i)] = TypeParam::FromFloat(NAN);  // a masked row
+  for (int i = 0; i < 400; ++i)
+    observation.u[400 + static_cast<size_t>(i)] = TypeParam::FromFloat(NAN);  // a masked row
   observation.Run(2);
   observation.ExpectByHand();
   EXPECT_EQ(100, observation.tokens);
@@ -95,7 +106,8 @@ TYPED_TEST(GateObserver, MaskLeavesRowsOut) {
 TYPED_TEST(GateObserver, PutsNanInTheLastBinAndIgnoresTheSign) {
   using T = TypeParam;
   Observation<T> observation(1, 6);
-  observation.a = {T::FromFloat(NAN), T::FromFloat(-NAN), T::FromFloat(INFINITY), T::FromFloat(-INFINITY), T::FromFloat(-0.0f), T::FromFloat(-1.0f)};
+  observation.a = {T::FromFloat(NAN),       T::FromFloat(-NAN),  T::FromFloat(INFINITY),
+                   T::FromFloat(-INFINITY), T::FromFloat(-0.0f), T::FromFloat(-1.0f)};
   observation.Run();
   EXPECT_EQ(2, observation.counts[32767]);
   EXPECT_EQ(2, observation.counts[0x7f80]);

@@ -28,7 +28,9 @@ void ExpectMlpMatches(const OrtRuntime& runtime, const std::vector<int64_t>& lea
   EXPECT_LE(RelativeError(outputs[0].As<T>(), expected), ToleranceOf(OnnxOf<T>::kDType));
   const auto active = outputs[1].As<int32_t>();
   for (size_t row = 0; row < active.size(); ++row) {
-    EXPECT_EQ(std::accumulate(kept.begin() + static_cast<int64_t>(row) * 70, kept.begin() + static_cast<int64_t>(row + 1) * 70, 0), active[row]);
+    EXPECT_EQ(std::accumulate(kept.begin() + static_cast<int64_t>(row) * 70,
+                              kept.begin() + static_cast<int64_t>(row + 1) * 70, 0),
+              active[row]);
   }
 }
 
@@ -38,16 +40,27 @@ void ExpectAllOpsRun(const OrtRuntime& runtime) {
   constexpr int type = OnnxOf<T>::kModel;
   Graph graph;
   graph.nodes = {{"CatsThreshold", "ai.cats", "threshold", {"a", "t"}, {"sparse"}, {}},
-                 {"GateObserver", "ai.cats", "observer", {"sparse", "u", "", "mask"}, {"passed", "counts", "sums", "tokens"}, {}}};
-  graph.inputs = {{"a", type, {"b", "i"}}, {"t", kFloat, {}}, {"u", type, {"b", "i"}}, {"mask", kBool, {"b"}}};
-  graph.outputs = {{"passed", type, {"b", "i"}}, {"counts", kInt64, {"32768"}}, {"sums", kDouble, {"i"}}, {"tokens", kInt64, {}}};
+                 {"GateObserver",
+                  "ai.cats",
+                  "observer",
+                  {"sparse", "u", "", "mask"},
+                  {"passed", "counts", "sums", "tokens"},
+                  {}}};
+  graph.inputs = {
+      {"a", type, {"b", "i"}}, {"t", kFloat, {}}, {"u", type, {"b", "i"}}, {"mask", kBool, {"b"}}};
+  graph.outputs = {{"passed", type, {"b", "i"}},
+                   {"counts", kInt64, {"32768"}},
+                   {"sums", kDouble, {"i"}},
+                   {"tokens", kInt64, {}}};
   const Session session(runtime, ModelBytes(graph), CATS_LIBRARY);
   const auto value = [](float v) { return T::FromFloat(v); };
-  const std::vector<HostTensor> outputs = session.Run({MakeTensor<T>("a", OnnxOf<T>::kTensor, {2, 2}, {value(0.5f), value(-0.125f), value(0.25f), value(-4.0f)}),
-                                    MakeTensor<float>("t", kFloatTensor, {}, {0.25f}),
-                                    MakeTensor<T>("u", OnnxOf<T>::kTensor, {2, 2}, {value(1.0f), value(-2.0f), value(3.0f), value(-4.0f)}),
-                                    MakeTensor<uint8_t>("mask", ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL, {2}, {0, 1})},
-                                   {"passed", "counts", "sums", "tokens"});
+  const std::vector<HostTensor> outputs = session.Run(
+      {MakeTensor<T>("a", OnnxOf<T>::kTensor, {2, 2},
+                     {value(0.5f), value(-0.125f), value(0.25f), value(-4.0f)}),
+       MakeTensor<float>("t", kFloatTensor, {}, {0.25f}),
+       MakeTensor<T>("u", OnnxOf<T>::kTensor, {2, 2}, {value(1.0f), value(-2.0f), value(3.0f), value(-4.0f)}),
+       MakeTensor<uint8_t>("mask", ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL, {2}, {0, 1})},
+      {"passed", "counts", "sums", "tokens"});
   const auto passed = outputs[0].As<T>();
   const float expected[] = {0.5f, 0.0f, 0.25f, -4.0f};
   for (size_t i = 0; i < 4; ++i) EXPECT_EQ(expected[i], T::ToFloat(passed[i]));
@@ -84,11 +97,13 @@ TEST(OrtVersions, AnOlderOneGetsAStatusThatNamesBothVersions) {
   if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not here (../shared/device)";
   const OrtRuntime too_old(path);
   const std::string error = ErrorOf([&] { Session(too_old, ModelBytes(MlpGraph(kFloat)), CATS_LIBRARY); });
-  for (const char* part : {"libcats_onnx", "1.28", "1.23.2"}) EXPECT_NE(std::string::npos, error.find(part)) << error;
+  for (const char* part : {"libcats_onnx", "1.28", "1.23.2"})
+    EXPECT_NE(std::string::npos, error.find(part)) << error;
 }
 
 TEST(OrtShapes, EveryLeadingShapeOfEveryFormat) {
-  for (const std::vector<int64_t>& leading : std::vector<std::vector<int64_t>>{{}, {1}, {5}, {1, 1}, {2, 3}, {2, 1, 3}, {1, 2, 1, 2}}) {
+  for (const std::vector<int64_t>& leading :
+       std::vector<std::vector<int64_t>>{{}, {1}, {5}, {1, 1}, {2, 3}, {2, 1, 3}, {1, 2, 1, 2}}) {
     ExpectMlpMatches<F32>(Runtime(), leading);
     ExpectMlpMatches<F16>(Runtime(), leading);
     ExpectMlpMatches<BF16>(Runtime(), leading);
@@ -101,7 +116,8 @@ TEST(OrtShapes, ZeroSizes) {
     std::vector<int64_t> leading;
     int64_t hidden, intermediate;
   };
-  for (const auto& [leading, hidden, intermediate] : {Case{{0}, 8, 6}, Case{{2, 0}, 8, 6}, Case{{0, 3}, 8, 6}, Case{{2}, 8, 0}, Case{{2}, 0, 6}, Case{{0}, 0, 0}}) {
+  for (const auto& [leading, hidden, intermediate] : {Case{{0}, 8, 6}, Case{{2, 0}, 8, 6}, Case{{0, 3}, 8, 6},
+                                                      Case{{2}, 8, 0}, Case{{2}, 0, 6}, Case{{0}, 0, 0}}) {
     const int64_t rows = std::accumulate(leading.begin(), leading.end(), int64_t{1}, std::multiplies<>());
     MlpCase<F32> mlp(rows, hidden, intermediate, 3, true);
     const std::vector<HostTensor> outputs = session.Run(MlpInputs(mlp, leading), {"Y", "active"});
@@ -124,23 +140,24 @@ TEST(OrtShapes, AWrongShapeOfAnyInputIsNamedWithBothShapes) {
     std::vector<std::vector<int64_t>> dims;
   };
   int cases = 0;
-  for (const auto& [input, shapes] : {Wrong{0, {{}, {7}, {2, 9}, {2, 2, 4}, {8, 2}}},
-                                      Wrong{1, {{}, {6}, {8, 6}, {6, 7}, {6, 8, 1}, {1, 6, 8}}},
-                                      Wrong{2, {{}, {48}, {8, 6}, {5, 8}, {7, 8}, {6, 9}, {6, 8, 1}}},
-                                      Wrong{3, {{}, {48}, {8, 6}, {5, 8}, {7, 8}, {6, 9}, {6, 8, 1}, {0, 8}}},
-                                      Wrong{4, {{5}, {7}, {8}, {1, 6}, {6, 1}, {0}, {2, 6}}},
-                                      Wrong{5, {{}, {5}, {7}, {1}, {1, 6}, {0}}},
-                                      Wrong{6, {{}, {5}, {7}, {1}, {6, 1}, {0}}},
-                                      Wrong{7, {{}, {6}, {7}, {9}, {1}, {1, 8}}},
-                                      Wrong{8, {{3}, {1, 2}, {6}, {2, 2}, {0}}}}) {
+  for (const auto& [input, shapes] :
+       {Wrong{0, {{}, {7}, {2, 9}, {2, 2, 4}, {8, 2}}},
+        Wrong{1, {{}, {6}, {8, 6}, {6, 7}, {6, 8, 1}, {1, 6, 8}}},
+        Wrong{2, {{}, {48}, {8, 6}, {5, 8}, {7, 8}, {6, 9}, {6, 8, 1}}},
+        Wrong{3, {{}, {48}, {8, 6}, {5, 8}, {7, 8}, {6, 9}, {6, 8, 1}, {0, 8}}},
+        Wrong{4, {{5}, {7}, {8}, {1, 6}, {6, 1}, {0}, {2, 6}}}, Wrong{5, {{}, {5}, {7}, {1}, {1, 6}, {0}}},
+        Wrong{6, {{}, {5}, {7}, {1}, {6, 1}, {0}}}, Wrong{7, {{}, {6}, {7}, {9}, {1}, {1, 8}}},
+        Wrong{8, {{3}, {1, 2}, {6}, {2, 2}, {0}}}}) {
     for (const std::vector<int64_t>& dims : shapes) {
       auto inputs = good;
       const int64_t count = std::accumulate(dims.begin(), dims.end(), int64_t{1}, std::multiplies<>());
-      inputs[input] = MakeTensor(good[input].name, kFloatTensor, dims, std::vector<float>(static_cast<size_t>(count), 0.5f));
+      inputs[input] = MakeTensor(good[input].name, kFloatTensor, dims,
+                                 std::vector<float>(static_cast<size_t>(count), 0.5f));
       const std::string error = ErrorOf([&] { session.Run(inputs, {"Y"}); });
       // A wrong X shows at the first input that does not fit it.
       const std::string name = input == 0 && !dims.empty() ? "gate" : good[input].name;
-      for (const std::string& part : {std::string("SparseGatedMlp 'layer.0/mlp'"), "'" + name + "' has shape [", std::string("expected")}) {
+      for (const std::string& part : {std::string("SparseGatedMlp 'layer.0/mlp'"),
+                                      "'" + name + "' has shape [", std::string("expected")}) {
         EXPECT_NE(std::string::npos, error.find(part)) << "input " << good[input].name << ": " << error;
       }
       ++cases;
@@ -152,27 +169,38 @@ TEST(OrtShapes, AWrongShapeOfAnyInputIsNamedWithBothShapes) {
 
 TEST(OrtShapes, WrongShapesOfTheOtherOpsAreNamed) {
   Graph graph;
-  graph.nodes = {{"CatsThreshold", "ai.cats", "t", {"a", "threshold", "scale"}, {"y"}, {}},
-                 {"GateObserver", "ai.cats", "o", {"a", "u", "w", "mask"}, {"passed", "counts", "sums", "tokens"}, {}}};
+  graph.nodes = {
+      {"CatsThreshold", "ai.cats", "t", {"a", "threshold", "scale"}, {"y"}, {}},
+      {"GateObserver", "ai.cats", "o", {"a", "u", "w", "mask"}, {"passed", "counts", "sums", "tokens"}, {}}};
   graph.inputs = {{"a", kFloat, {}, false}, {"threshold", kFloat, {}, false}, {"scale", kFloat, {}, false},
-                  {"u", kFloat, {}, false}, {"w", kFloat, {}, false}, {"mask", kBool, {}, false}};
+                  {"u", kFloat, {}, false}, {"w", kFloat, {}, false},         {"mask", kBool, {}, false}};
   graph.outputs = {{"y", kFloat, {}, false}, {"sums", kDouble, {}, false}};
   const Session session(Runtime(), ModelBytes(graph), CATS_LIBRARY);
   const auto tensor = [](const char* name, std::vector<int64_t> dims) {
     const int64_t count = std::accumulate(dims.begin(), dims.end(), int64_t{1}, std::multiplies<>());
-    if (std::string(name) == "mask") return MakeTensor(name, ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL, dims, std::vector<uint8_t>(static_cast<size_t>(count), 1));
+    if (std::string(name) == "mask")
+      return MakeTensor(name, ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL, dims,
+                        std::vector<uint8_t>(static_cast<size_t>(count), 1));
     return MakeTensor(name, kFloatTensor, dims, std::vector<float>(static_cast<size_t>(count), 0.5f));
   };
-  const std::vector<HostTensor> good = {tensor("a", {2, 3}), tensor("threshold", {3}), tensor("scale", {2, 1}), tensor("u", {2, 3}), tensor("w", {3}), tensor("mask", {2})};
+  const std::vector<HostTensor> good = {tensor("a", {2, 3}),     tensor("threshold", {3}),
+                                        tensor("scale", {2, 1}), tensor("u", {2, 3}),
+                                        tensor("w", {3}),        tensor("mask", {2})};
   EXPECT_EQ("", ErrorOf([&] { session.Run(good, {"y", "sums"}); }));
-  const std::pair<size_t, std::vector<int64_t>> wrong[] = {{0, {}}, {1, {2}}, {1, {3, 1}}, {2, {3}}, {2, {2, 2}}, {3, {3, 2}}, {3, {6}}, {4, {2}}, {4, {}}, {5, {3}}, {5, {2, 1}}};
-  const char* named[] = {"X", "threshold", "threshold", "threshold_scale", "threshold_scale", "U", "U", "weight", "weight", "mask", "mask"};
+  const std::pair<size_t, std::vector<int64_t>> wrong[] = {{0, {}},     {1, {2}},    {1, {3, 1}}, {2, {3}},
+                                                           {2, {2, 2}}, {3, {3, 2}}, {3, {6}},    {4, {2}},
+                                                           {4, {}},     {5, {3}},    {5, {2, 1}}};
+  const char* named[] = {"X",   "threshold", "threshold", "threshold_scale", "threshold_scale",
+                         "U",   "U",         "weight",    "weight",          "mask",
+                         "mask"};
   for (size_t i = 0; i < std::size(wrong); ++i) {
     auto inputs = good;
     inputs[wrong[i].first] = tensor(good[wrong[i].first].name.c_str(), wrong[i].second);
     const std::string error = ErrorOf([&] { session.Run(inputs, {"y", "sums"}); });
     // Both ops take a rank of 0 in 'a' for an error, and either may run first.
-    EXPECT_NE(std::string::npos, error.find(i == 0 ? "' has shape []" : std::string("'") + named[i] + "' has shape")) << error;
+    EXPECT_NE(std::string::npos,
+              error.find(i == 0 ? "' has shape []" : std::string("'") + named[i] + "' has shape"))
+        << error;
     EXPECT_NE(std::string::npos, error.find("expected")) << i << ": " << error;
   }
 }
@@ -181,7 +209,8 @@ TEST(OrtTypes, AWrongElementTypeIsRefused) {
   for (size_t input = 0; input < 9; ++input) {
     Graph graph = MlpGraph(kFloat);
     graph.inputs[input].type = kDouble;
-    EXPECT_NE("", ErrorOf([&] { Session(Runtime(), ModelBytes(graph), CATS_LIBRARY); })) << graph.inputs[input].name;
+    EXPECT_NE("", ErrorOf([&] { Session(Runtime(), ModelBytes(graph), CATS_LIBRARY); }))
+        << graph.inputs[input].name;
   }
   Graph mixed = MlpGraph(kFloat);
   mixed.inputs[2].type = kFloat16;
@@ -198,9 +227,13 @@ TEST(OrtInputs, OptionalOnesMayBeAbsentInEveryForm) {
            {"X", "gate", "up", "down", "threshold", "", "", "", "threshold_scale"}}) {
     Graph graph = MlpGraph(kFloat);
     graph.nodes[0].inputs = names;
-    std::erase_if(graph.inputs, [&](const ValueInfo& info) { return std::find(names.begin(), names.end(), info.name) == names.end(); });
+    std::erase_if(graph.inputs, [&](const ValueInfo& info) {
+      return std::find(names.begin(), names.end(), info.name) == names.end();
+    });
     std::vector<HostTensor> inputs = all;
-    std::erase_if(inputs, [&](const HostTensor& t) { return std::find(names.begin(), names.end(), t.name) == names.end(); });
+    std::erase_if(inputs, [&](const HostTensor& t) {
+      return std::find(names.begin(), names.end(), t.name) == names.end();
+    });
     const Session session(Runtime(), ModelBytes(graph), CATS_LIBRARY);
     const auto y = session.Run(inputs, {"Y"})[0].As<F32>();
     const auto a = reference::Activations<F32>(mlp.Args());
@@ -250,7 +283,8 @@ TEST(OrtOutputs, ShapesAreInferredWithTheirSymbols) {
     std::vector<const char*> symbols(rank);
     Runtime().Check(api.GetDimensions(info, dims.data(), rank));
     Runtime().Check(api.GetSymbolicDimensions(info, symbols.data(), rank));
-    EXPECT_EQ(output == 0 ? ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16 : ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32, element);
+    EXPECT_EQ(output == 0 ? ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16 : ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32,
+              element);
     EXPECT_EQ(-1, dims[0]);
     EXPECT_STREQ("batch", symbols[0]);
     EXPECT_EQ(3, dims[1]);
@@ -267,16 +301,16 @@ TEST(OrtAttributes, ImplementedValuesAreTakenReservedAndUnknownOnesRefusedByName
     Attribute attribute;
     std::vector<std::string> parts;
   };
-  for (const auto& [attribute, parts] : {Case{{"activation", "gelu"}, {"activation", "gelu", "reserved", "silu"}},
-                                         Case{{"activation", "gelu_tanh"}, {"gelu_tanh", "reserved"}},
-                                         Case{{"activation", "relu"}, {"relu", "reserved"}},
-                                         Case{{"activation", "tanh"}, {"activation", "tanh", "not known", "silu"}},
-                                         Case{{"selector", "up"}, {"selector", "up", "reserved"}},
-                                         Case{{"selector", "product"}, {"product", "reserved"}},
-                                         Case{{"screen", "high_byte"}, {"screen", "high_byte", "reserved"}},
-                                         Case{{"activation", int64_t{1}}, {"activation", "expected a string"}},
-                                         Case{{"alpha", 1.5f}, {"alpha", "reserved"}},
-                                         Case{{"limit", 7.0f}, {"limit", "reserved"}}}) {
+  for (const auto& [attribute, parts] :
+       {Case{{"activation", "gelu"}, {"activation", "gelu", "reserved", "silu"}},
+        Case{{"activation", "gelu_tanh"}, {"gelu_tanh", "reserved"}},
+        Case{{"activation", "relu"}, {"relu", "reserved"}},
+        Case{{"activation", "tanh"}, {"activation", "tanh", "not known", "silu"}},
+        Case{{"selector", "up"}, {"selector", "up", "reserved"}},
+        Case{{"selector", "product"}, {"product", "reserved"}},
+        Case{{"screen", "high_byte"}, {"screen", "high_byte", "reserved"}},
+        Case{{"activation", int64_t{1}}, {"activation", "expected a string"}},
+        Case{{"alpha", 1.5f}, {"alpha", "reserved"}}, Case{{"limit", 7.0f}, {"limit", "reserved"}}}) {
     const std::string text = error({attribute});
     EXPECT_NE(std::string::npos, text.find("SparseGatedMlp 'layer.0/mlp'")) << text;
     for (const std::string& part : parts) EXPECT_NE(std::string::npos, text.find(part)) << text;
@@ -294,9 +328,11 @@ TEST(OrtModels, GiveTheSameAtEveryOptimizationLevel) {
   mlp.threshold = {0.1f};
   const auto inputs = MlpInputs(mlp, {3}, {1.0f, 0.5f, 2.0f});
   const std::string model = ModelBytes(MlpGraph(kFloat));
-  const auto expected = Session(Runtime(), model, CATS_LIBRARY, 1, ORT_DISABLE_ALL).Run(inputs, {"Y", "active"});
+  const auto expected =
+      Session(Runtime(), model, CATS_LIBRARY, 1, ORT_DISABLE_ALL).Run(inputs, {"Y", "active"});
   for (GraphOptimizationLevel level : {ORT_ENABLE_BASIC, ORT_ENABLE_EXTENDED, ORT_ENABLE_ALL}) {
-    EXPECT_TRUE(SameBits(expected, Session(Runtime(), model, CATS_LIBRARY, 1, level).Run(inputs, {"Y", "active"})));
+    EXPECT_TRUE(
+        SameBits(expected, Session(Runtime(), model, CATS_LIBRARY, 1, level).Run(inputs, {"Y", "active"})));
   }
 }
 

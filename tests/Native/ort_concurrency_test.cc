@@ -27,7 +27,8 @@ TEST(OrtConcurrency, OneToEightIntraOpThreadsGiveTheSameBits) {
   const auto expected = fixture.Run(Session(Runtime(), fixture.model, CATS_LIBRARY, 1));
   for (int threads = 2; threads <= 8; ++threads) {
     const Session session(Runtime(), fixture.model, CATS_LIBRARY, threads);
-    for (int run = 0; run < 5; ++run) EXPECT_TRUE(SameBits(expected, fixture.Run(session))) << threads << " threads";
+    for (int run = 0; run < 5; ++run)
+      EXPECT_TRUE(SameBits(expected, fixture.Run(session))) << threads << " threads";
   }
 }
 

@@ -23,7 +23,8 @@ RegisterFunction Entry(const char* name = "RegisterCustomOps") {
   return reinterpret_cast<RegisterFunction>(dlsym(library, name));
 }
 
-std::string RegisterError(OrtSessionOptions* options, const OrtApiBase* base, const char* name = "RegisterCustomOps") {
+std::string RegisterError(OrtSessionOptions* options, const OrtApiBase* base,
+                          const char* name = "RegisterCustomOps") {
   return ErrorOf([&] { Runtime().Check(Entry(name)(options, base)); });
 }
 
@@ -60,8 +61,12 @@ const char* ORT_API_CALL FakeVersion() noexcept { return fake_version; }
 constexpr OrtApiBase kFakeBase = {FakeGetApi, FakeVersion};
 
 TEST(Registration, AsksForTheLowerOfOurVersionAndTheRuntimes) {
-  for (const auto& [version, expected] : std::vector<std::pair<const char*, uint32_t>>{
-           {"1.28.0", 28u}, {"1.30.2", 30u}, {"1.31.1", 31u}, {"1.32.0", 31u}, {"1.99.0-dev", 31u}, {"2.0.0", 31u}}) {
+  for (const auto& [version, expected] : std::vector<std::pair<const char*, uint32_t>>{{"1.28.0", 28u},
+                                                                                       {"1.30.2", 30u},
+                                                                                       {"1.31.1", 31u},
+                                                                                       {"1.32.0", 31u},
+                                                                                       {"1.99.0-dev", 31u},
+                                                                                       {"2.0.0", 31u}}) {
     fake_version = version;
     asked.clear();
     const Options options;
@@ -97,37 +102,49 @@ struct Replacement {
   void (*install)();
 };
 
-#define CATS_REPLACE(function, parameters, arguments)                            \
-  Replacement{#function, [] {                                                    \
+#define CATS_REPLACE(function, parameters, arguments)                \
+  Replacement {                                                      \
+#function, [] {                                                    \
                 patched.function = [] parameters noexcept -> OrtStatusPtr {      \
                   return Fails() ? Injected() : Runtime().api().function arguments; \
                 };                                                               \
-              }}
+              } \
+  }
 
 const std::vector<Replacement>& Replacements() {
   static const std::vector<Replacement> all = {
       CATS_REPLACE(KernelInfo_GetNodeName, (const OrtKernelInfo* i, char* o, size_t* s), (i, o, s)),
-      CATS_REPLACE(KernelInfoGetAllocator, (const OrtKernelInfo* i, OrtMemType t, OrtAllocator** o), (i, t, o)),
+      CATS_REPLACE(KernelInfoGetAllocator, (const OrtKernelInfo* i, OrtMemType t, OrtAllocator** o),
+                   (i, t, o)),
       CATS_REPLACE(KernelContext_GetInputCount, (const OrtKernelContext* c, size_t* o), (c, o)),
       CATS_REPLACE(KernelContext_GetOutputCount, (const OrtKernelContext* c, size_t* o), (c, o)),
-      CATS_REPLACE(KernelContext_GetInput, (const OrtKernelContext* c, size_t i, const OrtValue** o), (c, i, o)),
-      CATS_REPLACE(KernelContext_GetOutput, (OrtKernelContext* c, size_t i, const int64_t* d, size_t n, OrtValue** o), (c, i, d, n, o)),
+      CATS_REPLACE(KernelContext_GetInput, (const OrtKernelContext* c, size_t i, const OrtValue** o),
+                   (c, i, o)),
+      CATS_REPLACE(KernelContext_GetOutput,
+                   (OrtKernelContext * c, size_t i, const int64_t* d, size_t n, OrtValue** o),
+                   (c, i, d, n, o)),
       CATS_REPLACE(IsTensor, (const OrtValue* v, int* o), (v, o)),
-      CATS_REPLACE(GetTensorElementTypeAndShapeDataReference, (const OrtValue* v, ONNXTensorElementDataType* t, const int64_t** d, size_t* n), (v, t, d, n)),
+      CATS_REPLACE(GetTensorElementTypeAndShapeDataReference,
+                   (const OrtValue* v, ONNXTensorElementDataType* t, const int64_t** d, size_t* n),
+                   (v, t, d, n)),
       CATS_REPLACE(GetTensorData, (const OrtValue* v, const void** o), (v, o)),
-      CATS_REPLACE(GetTensorMutableData, (OrtValue* v, void** o), (v, o)),
-      CATS_REPLACE(AllocatorAlloc, (OrtAllocator* a, size_t s, void** o), (a, s, o)),
-      CATS_REPLACE(KernelContext_ParallelFor, (const OrtKernelContext* c, void (*f)(void*, size_t), size_t t, size_t b, void* d), (c, f, t, b, d)),
+      CATS_REPLACE(GetTensorMutableData, (OrtValue * v, void** o), (v, o)),
+      CATS_REPLACE(AllocatorAlloc, (OrtAllocator * a, size_t s, void** o), (a, s, o)),
+      CATS_REPLACE(KernelContext_ParallelFor,
+                   (const OrtKernelContext* c, void (*f)(void*, size_t), size_t t, size_t b, void* d),
+                   (c, f, t, b, d)),
       CATS_REPLACE(ShapeInferContext_GetInputCount, (const OrtShapeInferContext* c, size_t* o), (c, o)),
-      CATS_REPLACE(ShapeInferContext_GetInputTypeShape, (const OrtShapeInferContext* c, size_t i, OrtTensorTypeAndShapeInfo** o), (c, i, o)),
-      CATS_REPLACE(ShapeInferContext_SetOutputTypeShape, (const OrtShapeInferContext* c, size_t i, const OrtTensorTypeAndShapeInfo* o), (c, i, o)),
-      CATS_REPLACE(CreateTensorTypeAndShapeInfo, (OrtTensorTypeAndShapeInfo** o), (o)),
+      CATS_REPLACE(ShapeInferContext_GetInputTypeShape,
+                   (const OrtShapeInferContext* c, size_t i, OrtTensorTypeAndShapeInfo** o), (c, i, o)),
+      CATS_REPLACE(ShapeInferContext_SetOutputTypeShape,
+                   (const OrtShapeInferContext* c, size_t i, const OrtTensorTypeAndShapeInfo* o), (c, i, o)),
+      CATS_REPLACE(CreateTensorTypeAndShapeInfo, (OrtTensorTypeAndShapeInfo * *o), (o)),
   };
   return all;
 }
 
-// ONNX Runtime 1.31.1 does not release the status of a shape inference that failed (58 bytes, when the session
-// is made): not counted as a leak of ours.
+// ONNX Runtime 1.31.1 does not release the status of a shape inference that failed (58 bytes, when the
+// session is made): not counted as a leak of ours.
 struct StatusesAreOnnxRuntimes {
 #if defined(__SANITIZE_ADDRESS__)
   __lsan::ScopedDisabler disabler;
@@ -145,7 +162,8 @@ std::string MakeAndRun(const std::vector<HostTensor>& inputs) {
     graph.inputs[0] = {"X", kFloat, {"rows", "8"}};
     const std::string model = ModelBytes(graph);
     OrtSession* session = nullptr;
-    Runtime().Check(api.CreateSessionFromArray(Runtime().env(), model.data(), model.size(), options.value, &session));
+    Runtime().Check(
+        api.CreateSessionFromArray(Runtime().env(), model.data(), model.size(), options.value, &session));
     const Session owner(Runtime(), session);
     owner.Run(inputs, {"Y", "active"});
   });
@@ -167,7 +185,8 @@ TEST(Failures, OfEveryApiFunctionAtEveryCallBecomeAStatusAndTheNextSessionWorks)
     for (int call = 0; call < calls; ++call) {
       countdown = call;
       // ONNX Runtime goes on without inferred shapes; everything else must reach the caller.
-      const bool hint = std::string(replacement.name).starts_with("ShapeInfer") || std::string(replacement.name).starts_with("Create");
+      const bool hint = std::string(replacement.name).starts_with("ShapeInfer") ||
+                        std::string(replacement.name).starts_with("Create");
       std::optional<StatusesAreOnnxRuntimes> scope;
       if (hint) scope.emplace();
       const std::string error = MakeAndRun(inputs);
@@ -185,7 +204,9 @@ TEST(Failures, ATypeThatIsNotTheSchemasReachesNoKernel) {
   countdown = 1 << 30;
   const MlpCase<F32> mlp(2, 8, 6, 8, true);
   const auto inputs = MlpInputs(mlp, {2});
-  patched.GetTensorElementTypeAndShapeDataReference = [](const OrtValue* v, ONNXTensorElementDataType* t, const int64_t** d, size_t* n) noexcept -> OrtStatusPtr {
+  patched.GetTensorElementTypeAndShapeDataReference = [](const OrtValue* v, ONNXTensorElementDataType* t,
+                                                         const int64_t** d,
+                                                         size_t* n) noexcept -> OrtStatusPtr {
     OrtStatus* status = Runtime().api().GetTensorElementTypeAndShapeDataReference(v, t, d, n);
     if (Fails()) *t = ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64;
     return status;
@@ -194,7 +215,9 @@ TEST(Failures, ATypeThatIsNotTheSchemasReachesNoKernel) {
   for (int input = 0; input < 5; ++input) {
     countdown = input;
     const std::string error = MakeAndRun(inputs);
-    EXPECT_NE(std::string::npos, error.find(std::string("input '") + names[input] + "' is of type int64; expected float")) << error;
+    EXPECT_NE(std::string::npos,
+              error.find(std::string("input '") + names[input] + "' is of type int64; expected float"))
+        << error;
   }
   patched = Runtime().api();
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // SiLU: how far from the double result, and the same bits from every instruction set.
+#include "kernels/silu.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <vector>
 
 #include "kernels/cpu/target.h"
-#include "kernels/silu.h"
 
 namespace cats::test {
 namespace {
@@ -40,7 +41,8 @@ template <class Body>
 void ForFloats(uint64_t stride, Body body) {
   std::vector<float> g(kBlock);
   for (uint64_t first = 0; first < (uint64_t{1} << 32); first += stride * kBlock) {
-    for (int64_t i = 0; i < kBlock; ++i) g[static_cast<size_t>(i)] = FloatOf(static_cast<uint32_t>(first + static_cast<uint64_t>(i) * stride));
+    for (int64_t i = 0; i < kBlock; ++i)
+      g[static_cast<size_t>(i)] = FloatOf(static_cast<uint32_t>(first + static_cast<uint64_t>(i) * stride));
     body(g.data());
   }
 }

@@ -55,7 +55,8 @@ class SparseGatedMlp : public testing::TestWithParam<Kernel> {
 
   // Same mask as the definition, and the output within the tolerance table.
   template <class T>
-  void ExpectMatches(const MlpCase<T>& mlp, const std::vector<float>& a, const std::string& what, int threads = 1) {
+  void ExpectMatches(const MlpCase<T>& mlp, const std::vector<float>& a, const std::string& what,
+                     int threads = 1) {
     const GatedMlpArgs args = mlp.Args();
     const std::vector<uint8_t> kept = reference::Mask(args, a);
     const MlpResult<T> result = RunKernel<T>(kernel(), args, threads);
@@ -65,7 +66,8 @@ class SparseGatedMlp : public testing::TestWithParam<Kernel> {
       EXPECT_EQ(std::accumulate(first, first + mlp.intermediate, 0), result.active[static_cast<size_t>(row)])
           << what << ", row " << row;
     }
-    EXPECT_LE(RelativeError(result.y, reference::Output<T>(args, a, kept)), ToleranceOf(GetParam().dtype)) << what;
+    EXPECT_LE(RelativeError(result.y, reference::Output<T>(args, a, kept)), ToleranceOf(GetParam().dtype))
+        << what;
   }
 };
 
@@ -79,7 +81,8 @@ TEST_P(SparseGatedMlp, MatchesReferenceForEverySizeOfTail) {
     for (int64_t hidden : {1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 96, 127, 130, 257}) {
       for (int64_t intermediate : {1, 2, 5, 8, 13, 16, 29, 64, 67}) {
         for (int64_t rows : {1, 3}) {
-          MlpCase<T> mlp(rows, hidden, intermediate, static_cast<uint32_t>(hidden * 100 + intermediate), hidden % 2 == 0);
+          MlpCase<T> mlp(rows, hidden, intermediate, static_cast<uint32_t>(hidden * 100 + intermediate),
+                         hidden % 2 == 0);
           if (intermediate <= 8) mlp.WithoutCancellation();
           const auto a = reference::Activations<T>(mlp.Args());
           mlp.ThresholdsInGaps(a);
@@ -103,8 +106,11 @@ TEST_P(SparseGatedMlp, MatchesReferenceForRows1To20) {
 
 TEST_P(SparseGatedMlp, MatchesReferenceForManyRowsAndWideLayers) {
   WithFormat([&]<class T>(T) {
-    for (const auto& [rows, hidden, intermediate] :
-         {std::tuple<int64_t, int64_t, int64_t>{70, 48, 96}, {131, 65, 40}, {530, 16, 24}, {2, 1030, 700}, {1, 4096, 300}}) {
+    for (const auto& [rows, hidden, intermediate] : {std::tuple<int64_t, int64_t, int64_t>{70, 48, 96},
+                                                     {131, 65, 40},
+                                                     {530, 16, 24},
+                                                     {2, 1030, 700},
+                                                     {1, 4096, 300}}) {
       MlpCase<T> mlp(rows, hidden, intermediate, 9, true);
       const auto a = reference::Activations<T>(mlp.Args());
       mlp.ThresholdsInGaps(a);
@@ -186,7 +192,8 @@ TEST_P(SparseGatedMlp, ScaleOfEachRowMultipliesTheThreshold) {
 TEST_P(SparseGatedMlp, DecidesAsDefinedForSpecialThresholdsScalesAndActivations) {
   constexpr float kInf = std::numeric_limits<float>::infinity();
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-  const float specials[] = {-1.0f, -0.0f, 0.0f, 1e-45f, 1e-40f, 1.17549435e-38f, 6e-8f, 0.01f, 0.5f, 1.0f, 3e38f, kInf, -kInf, kNan};
+  const float specials[] = {-1.0f, -0.0f, 0.0f, 1e-45f, 1e-40f, 1.17549435e-38f, 6e-8f,
+                            0.01f, 0.5f,  1.0f, 3e38f,  kInf,   -kInf,           kNan};
   WithFormat([&]<class T>(T) {
     const float biases[] = {0.0f, -0.0f, 1e-7f, 6e-5f, 0.02f, 0.7f, 1.0f, -1.0f, -8.0f, 60000.0f, kInf, kNan};
     MlpCase<T> mlp(1, 8, std::size(biases), 8, true);
@@ -215,11 +222,12 @@ TEST_P(SparseGatedMlp, NanInOneRowsActivationShowsInThatRowOnly) {
       const MlpResult<T> result = RunKernel<T>(kernel(), mlp.Args());
       for (int64_t row = 0; row < 5; ++row) {
         bool finite = true;
-        for (int64_t j = 0; j < 40; ++j) finite &= std::isfinite(T::ToFloat(result.y[static_cast<size_t>(row * 40 + j)]));
+        for (int64_t j = 0; j < 40; ++j)
+          finite &= std::isfinite(T::ToFloat(result.y[static_cast<size_t>(row * 40 + j)]));
         EXPECT_EQ(row != 2, finite) << "row " << row;
         if (row != 2) {
-          EXPECT_EQ(0, std::memcmp(&clean.y[static_cast<size_t>(row * 40)], &result.y[static_cast<size_t>(row * 40)],
-                                   40 * sizeof(T)));
+          EXPECT_EQ(0, std::memcmp(&clean.y[static_cast<size_t>(row * 40)],
+                                   &result.y[static_cast<size_t>(row * 40)], 40 * sizeof(T)));
         }
       }
     }
@@ -248,7 +256,8 @@ TEST_P(SparseGatedMlp, GivesTheSameBitsForAnyNumberOfThreads) {
       mlp.threshold = {0.1f};
       const MlpResult<T> serial = RunKernel<T>(kernel(), mlp.Args(), 1);
       for (int threads = 2; threads <= 8; ++threads) {
-        EXPECT_TRUE(serial.SameBits(RunKernel<T>(kernel(), mlp.Args(), threads))) << rows << " rows, " << threads << " threads";
+        EXPECT_TRUE(serial.SameBits(RunKernel<T>(kernel(), mlp.Args(), threads)))
+            << rows << " rows, " << threads << " threads";
       }
     }
   });
@@ -260,7 +269,8 @@ TEST_P(SparseGatedMlp, GivesTheSameBits1000Times) {
     mlp.threshold = {0.1f};
     const MlpResult<T> first = RunKernel<T>(kernel(), mlp.Args());
     int different = 0;
-    for (int run = 0; run < 1000; ++run) different += first.SameBits(RunKernel<T>(kernel(), mlp.Args(), 1 + run % 3 / 2)) ? 0 : 1;
+    for (int run = 0; run < 1000; ++run)
+      different += first.SameBits(RunKernel<T>(kernel(), mlp.Args(), 1 + run % 3 / 2)) ? 0 : 1;
     EXPECT_EQ(0, different);
   });
 }
@@ -346,15 +356,19 @@ TEST_P(SparseGatedMlp, ReportsAPoolThatFails) {
     std::vector<uint8_t> scratch(kernel().scratch_bytes(2, 16, 16) + 64);
     args.scratch = reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(scratch.data()) + 63) / 64 * 64);
     args.y = y.data();
-    const ParallelFor failing{[](void*, int64_t, ParallelFor::Body, void*) noexcept { return false; }, nullptr, 1};
+    const ParallelFor failing{[](void*, int64_t, ParallelFor::Body, void*) noexcept { return false; },
+                              nullptr, 1};
     EXPECT_FALSE(kernel().run(args, failing));
   });
 }
 
 TEST_P(SparseGatedMlp, AsksForBoundedScratch) {
   for (int64_t rows : {1, 8, 512, 100000}) {
-    for (const auto& [hidden, intermediate] : {std::pair<int64_t, int64_t>{64, 64}, {4096, 11008}, {5120, 13824}}) {
-      const double bound = 16.0 * static_cast<double>(hidden + 4 * intermediate) * static_cast<double>(std::min<int64_t>(rows, 512)) + (1 << 20);
+    for (const auto& [hidden, intermediate] :
+         {std::pair<int64_t, int64_t>{64, 64}, {4096, 11008}, {5120, 13824}}) {
+      const double bound = 16.0 * static_cast<double>(hidden + 4 * intermediate) *
+                               static_cast<double>(std::min<int64_t>(rows, 512)) +
+                           (1 << 20);
       EXPECT_LE(static_cast<double>(kernel().scratch_bytes(rows, hidden, intermediate)), bound);
     }
   }

@@ -81,7 +81,8 @@ inline std::vector<uint8_t> Mask(const GatedMlpArgs& args, const std::vector<flo
 
 // Y = sum of a_i (x . up_i + up_bias_i) down_i over the kept neurons + down_bias, [rows, hidden].
 template <class T>
-std::vector<double> Output(const GatedMlpArgs& args, const std::vector<float>& a, const std::vector<uint8_t>& kept) {
+std::vector<double> Output(const GatedMlpArgs& args, const std::vector<float>& a,
+                           const std::vector<uint8_t>& kept) {
   std::vector<double> y(static_cast<size_t>(args.rows * args.hidden), 0.0);
   for (int64_t row = 0; row < args.rows; ++row) {
     for (int64_t i = 0; i < args.intermediate; ++i) {

@@ -22,9 +22,11 @@ float Dot(const T* a /* [size] */, const T* b /* [size] */, int64_t size) {
   float sums[kLanes] = {};
   int64_t j = 0;
   for (; j + kLanes <= size; j += kLanes) {
-    for (int64_t lane = 0; lane < kLanes; ++lane) sums[lane] += T::ToFloat(a[j + lane]) * T::ToFloat(b[j + lane]);
+    for (int64_t lane = 0; lane < kLanes; ++lane)
+      sums[lane] += T::ToFloat(a[j + lane]) * T::ToFloat(b[j + lane]);
   }
-  for (int64_t lane = 0; j + lane < size; ++lane) sums[lane] += T::ToFloat(a[j + lane]) * T::ToFloat(b[j + lane]);
+  for (int64_t lane = 0; j + lane < size; ++lane)
+    sums[lane] += T::ToFloat(a[j + lane]) * T::ToFloat(b[j + lane]);
   for (int64_t width = kLanes / 2; width > 0; width /= 2) {
     for (int64_t lane = 0; lane < width; ++lane) sums[lane] += sums[lane + width];
   }
@@ -126,7 +128,8 @@ bool Run(const GatedMlpArgs& args, const ParallelFor& parallel_for) noexcept {
     block.x = static_cast<const T*>(args.x) + row * args.hidden;
     block.y = static_cast<T*>(args.y) + row * args.hidden;
     if (args.active != nullptr) block.active = args.active + row;
-    if (args.threshold_scale != nullptr && args.scale_per_row) block.threshold_scale = args.threshold_scale + row;
+    if (args.threshold_scale != nullptr && args.scale_per_row)
+      block.threshold_scale = args.threshold_scale + row;
     if (!RunRows<T>(block, parallel_for)) return false;
   }
   return true;

@@ -49,8 +49,14 @@ constexpr ONNXTensorElementDataType kFloatTensor = ONNX_TENSOR_ELEMENT_DATA_TYPE
 // SparseGatedMlp with graph inputs of no declared shape, so that any shape reaches the kernel.
 inline Graph MlpGraph(int type, bool with_active = true, std::vector<Attribute> attributes = {}) {
   Graph graph;
-  const std::vector<std::string> inputs = {"X", "gate", "up", "down", "threshold", "gate_bias", "up_bias", "down_bias", "threshold_scale"};
-  graph.nodes = {{"SparseGatedMlp", "ai.cats", "layer.0/mlp", inputs, {"Y", with_active ? "active" : ""}, std::move(attributes)}};
+  const std::vector<std::string> inputs = {"X",         "gate",    "up",        "down",           "threshold",
+                                           "gate_bias", "up_bias", "down_bias", "threshold_scale"};
+  graph.nodes = {{"SparseGatedMlp",
+                  "ai.cats",
+                  "layer.0/mlp",
+                  inputs,
+                  {"Y", with_active ? "active" : ""},
+                  std::move(attributes)}};
   for (const std::string& name : inputs) {
     const bool is_float = name == "threshold" || name == "threshold_scale";
     graph.inputs.push_back({name, is_float ? kFloat : type, {}, false});
@@ -62,7 +68,8 @@ inline Graph MlpGraph(int type, bool with_active = true, std::vector<Attribute> 
 
 // The inputs of that graph for a case, X with the given leading dimensions.
 template <class T>
-std::vector<HostTensor> MlpInputs(const MlpCase<T>& mlp, std::vector<int64_t> leading, std::vector<float> scale = {1.0f}) {
+std::vector<HostTensor> MlpInputs(const MlpCase<T>& mlp, std::vector<int64_t> leading,
+                                  std::vector<float> scale = {1.0f}) {
   constexpr auto type = OnnxOf<T>::kTensor;
   const std::vector<int64_t> weights = {mlp.intermediate, mlp.hidden};
   std::vector<int64_t> scale_dims;

@@ -116,8 +116,8 @@ MlpResult<T> RunKernel(const GatedMlpKernel& kernel, GatedMlpArgs args, int thre
   if (!result.y.empty()) std::memset(static_cast<void*>(result.y.data()), 0xff, result.y.size() * sizeof(T));
   result.active.assign(static_cast<size_t>(args.rows), -1);
   const size_t bytes = kernel.scratch_bytes(args.rows, args.hidden, args.intermediate);
-  std::unique_ptr<void, void (*)(void*)> scratch(bytes == 0 ? nullptr : std::aligned_alloc(64, (bytes + 63) / 64 * 64),
-                                                 std::free);
+  std::unique_ptr<void, void (*)(void*)> scratch(
+      bytes == 0 ? nullptr : std::aligned_alloc(64, (bytes + 63) / 64 * 64), std::free);
   if (bytes > 0) std::memset(scratch.get(), 0xff, bytes);
   args.scratch = scratch.get();
   args.y = result.y.data();

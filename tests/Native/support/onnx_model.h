@@ -37,7 +37,15 @@ class Message {
   std::string bytes_;
 };
 
-enum OnnxType : int { kFloat = 1, kInt32 = 6, kInt64 = 7, kBool = 9, kFloat16 = 10, kDouble = 11, kBFloat16 = 16 };
+enum OnnxType : int {
+  kFloat = 1,
+  kInt32 = 6,
+  kInt64 = 7,
+  kBool = 9,
+  kFloat16 = 10,
+  kDouble = 11,
+  kBFloat16 = 16
+};
 
 struct ValueInfo {
   std::string name;

@@ -71,8 +71,8 @@ class OrtRuntime {
 
 class Session {
  public:
-  Session(const OrtRuntime& runtime, const std::string& model, const std::string& cats_library, int threads = 1,
-          GraphOptimizationLevel level = ORT_ENABLE_ALL)
+  Session(const OrtRuntime& runtime, const std::string& model, const std::string& cats_library,
+          int threads = 1, GraphOptimizationLevel level = ORT_ENABLE_ALL)
       : runtime_(runtime) {
     const OrtApi& api = runtime.api();
     OrtSessionOptions* options = nullptr;
@@ -80,8 +80,10 @@ class Session {
     try {
       runtime.Check(api.SetIntraOpNumThreads(options, threads));
       runtime.Check(api.SetSessionGraphOptimizationLevel(options, level));
-      if (!cats_library.empty()) runtime.Check(api.RegisterCustomOpsLibrary_V2(options, cats_library.c_str()));
-      runtime.Check(api.CreateSessionFromArray(runtime.env(), model.data(), model.size(), options, &session_));
+      if (!cats_library.empty())
+        runtime.Check(api.RegisterCustomOpsLibrary_V2(options, cats_library.c_str()));
+      runtime.Check(
+          api.CreateSessionFromArray(runtime.env(), model.data(), model.size(), options, &session_));
     } catch (...) {
       api.ReleaseSessionOptions(options);
       throw;
@@ -96,7 +98,8 @@ class Session {
 
   const OrtSession* get() const { return session_; }
 
-  std::vector<HostTensor> Run(const std::vector<HostTensor>& inputs, const std::vector<std::string>& outputs) const {
+  std::vector<HostTensor> Run(const std::vector<HostTensor>& inputs,
+                              const std::vector<std::string>& outputs) const {
     const OrtApi& api = runtime_.api();
     OrtMemoryInfo* memory = nullptr;
     runtime_.Check(api.CreateCpuMemoryInfo(OrtDeviceAllocator, OrtMemTypeDefault, &memory));
@@ -113,8 +116,9 @@ class Session {
     }
     for (const std::string& name : outputs) output_names.push_back(name.c_str());
     std::vector<OrtValue*> output_values(outputs.size(), nullptr);
-    OrtStatus* status = api.Run(session_, nullptr, input_names.data(), input_values.data(), input_values.size(),
-                                output_names.data(), output_names.size(), output_values.data());
+    OrtStatus* status =
+        api.Run(session_, nullptr, input_names.data(), input_values.data(), input_values.size(),
+                output_names.data(), output_names.size(), output_values.data());
     for (OrtValue* value : input_values) api.ReleaseValue(value);
     api.ReleaseMemoryInfo(memory);
     runtime_.Check(status);
