@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // What a calibration run saw: enough to choose thresholds, and to be added to what other machines saw.
+using CatsOnnx.Calibration.Methods;
+using CatsOnnx.GraphRewriter.Thresholds;
+
 namespace CatsOnnx.Calibration;
 
 /// <summary>The gate activations of a model on a text, or on one shard of it.</summary>
 public sealed record GateObservations
 {
-    /// <summary>The method that the activations were counted for (<see cref="Methods.MethodCatalog"/>).</summary>
+    /// <summary>The method that the activations were counted for (<see cref="MethodCatalog"/>).</summary>
     public required string Method { get; init; }
 
     /// <summary>The sparsity asked for, 0 up to but not 1.</summary>
@@ -49,6 +52,56 @@ public sealed record GateObservations
         // By part, so that the order of the files on a command line changes nothing.
         GateObservations[] ordered = [.. shards.OrderBy(shard => shard.Parts[0])];
         return ordered[1..].Aggregate(ordered[0], Add);
+    }
+
+    /// <summary>Chooses the thresholds of every layer.</summary>
+    /// <param name="sparsity">The share of activations to drop, 0 up to but not 1; null takes the one that was asked for before the run.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The sparsity is out of its range.</exception>
+    /// <exception cref="InvalidDataException">Shards are missing, or a layer's activations are no numbers.</exception>
+    public ThresholdTable ToThresholds(double? sparsity = null)
+    {
+        double target = sparsity ?? Sparsity;
+        if (!(target is >= 0 and < 1))
+        {
+            throw new ArgumentOutOfRangeException(nameof(sparsity), target, $"The sparsity is 0 up to but not 1, not {target}.");
+        }
+
+        if (!IsComplete)
+        {
+            throw new InvalidDataException(
+                $"Thresholds need all {Shards} shards; missing are {string.Join(", ", Enumerable.Range(1, Shards).Except(Parts).Select(part => $"{part}/{Shards}"))}.");
+        }
+
+        IThresholdMethod method = MethodCatalog.Get(Method);
+        return new ThresholdTable
+        {
+            ModelHash = ModelHash,
+            Method = Method,
+            TargetSparsity = target,
+            TextSha256 = TextSha256,
+            TextTokens = TextTokens,
+            ToolVersion = ToolVersion,
+            Layers = [.. Layers.Select(layer => Choose(method, layer, target))],
+        };
+    }
+
+    private static LayerThresholds Choose(IThresholdMethod method, LayerObservations layer, double sparsity)
+    {
+        if (layer.Histogram.NonFinite > 0)
+        {
+            throw new InvalidDataException(
+                $"Layer '{layer.Name}': {layer.Histogram.NonFinite} of {layer.Histogram.Total} gate activations are infinite or not numbers.");
+        }
+
+        ChosenThresholds chosen = method.Choose(layer.Histogram, layer.Weights.Span, sparsity);
+        return new LayerThresholds
+        {
+            Name = layer.Name,
+            IntermediateSize = layer.IntermediateSize,
+            Thresholds = chosen.Thresholds,
+            Sparsity = chosen.Sparsity,
+            Samples = layer.Histogram.Total,
+        };
     }
 
     private static GateObservations Add(GateObservations sum, GateObservations other)

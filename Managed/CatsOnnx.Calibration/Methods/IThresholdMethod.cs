@@ -21,6 +21,5 @@ public interface IThresholdMethod
     /// <param name="histogram">abs(gate activation), times the neuron's weight where the method weighs, over all tokens and neurons.</param>
     /// <param name="weights">[intermediate_size] as <see cref="Weigh"/> gave them; empty where the method does not weigh.</param>
     /// <param name="sparsity">The share of activations to drop, 0 to 1; 0 keeps all.</param>
-    /// <returns>One threshold for the layer, or one for each neuron: [intermediate_size].</returns>
-    float[] Choose(GateHistogram histogram, ReadOnlySpan<float> weights, double sparsity);
+    ChosenThresholds Choose(GateHistogram histogram, ReadOnlySpan<float> weights, double sparsity);
 }

@@ -16,6 +16,9 @@ public sealed class LayerMethod : IThresholdMethod
         => throw new InvalidOperationException($"The method '{Name}' does not weigh neurons.");
 
     /// <inheritdoc/>
-    public float[] Choose(GateHistogram histogram, ReadOnlySpan<float> weights, double sparsity)
-        => [sparsity == 0 ? 0 : histogram.Quantile(sparsity)];
+    public ChosenThresholds Choose(GateHistogram histogram, ReadOnlySpan<float> weights, double sparsity)
+    {
+        float threshold = sparsity == 0 ? 0 : histogram.Quantile(sparsity);
+        return new([threshold], histogram.FractionBelow(threshold));
+    }
 }

@@ -41,12 +41,12 @@ public sealed class NeuronMethod : IThresholdMethod
     }
 
     /// <inheritdoc/>
-    public float[] Choose(GateHistogram histogram, ReadOnlySpan<float> weights, double sparsity)
+    public ChosenThresholds Choose(GateHistogram histogram, ReadOnlySpan<float> weights, double sparsity)
     {
         float[] thresholds = new float[weights.Length];
         if (sparsity == 0)
         {
-            return thresholds;
+            return new(thresholds, 0);
         }
 
         float quantile = histogram.Quantile(sparsity);
@@ -56,6 +56,6 @@ public sealed class NeuronMethod : IThresholdMethod
             thresholds[neuron] = Math.Min(quantile / weights[neuron], float.MaxValue);
         }
 
-        return thresholds;
+        return new(thresholds, histogram.FractionBelow(quantile));
     }
 }

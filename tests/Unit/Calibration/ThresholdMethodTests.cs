@@ -11,14 +11,24 @@ public sealed class ThresholdMethodTests
     public void The_layer_method_gives_one_quantile()
     {
         GateHistogram histogram = Evenly(1000);
-        Assert.Equal([histogram.Quantile(0.7)], new LayerMethod().Choose(histogram, [], 0.7));
+        Assert.Equal([histogram.Quantile(0.7)], new LayerMethod().Choose(histogram, [], 0.7).Thresholds);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(0.5)]
+    [InlineData(0.9)]
+    public void The_sparsity_on_the_text_is_the_one_asked_for(double sparsity)
+    {
+        Assert.Equal(sparsity, new LayerMethod().Choose(Evenly(1000), [], sparsity).Sparsity, 2e-3);
+        Assert.Equal(sparsity, new NeuronMethod().Choose(Evenly(1000), [0.5f, 1.5f], sparsity).Sparsity, 2e-3);
     }
 
     [Fact]
     public void Sparsity_0_keeps_everything()
     {
-        Assert.Equal([0f], new LayerMethod().Choose(Evenly(1000), [], 0));
-        Assert.Equal([0f, 0f], new NeuronMethod().Choose(Evenly(1000), [0.5f, 1.5f], 0));
+        Assert.Equal([0f], new LayerMethod().Choose(Evenly(1000), [], 0).Thresholds);
+        Assert.Equal([0f, 0f], new NeuronMethod().Choose(Evenly(1000), [0.5f, 1.5f], 0).Thresholds);
     }
 
     [Fact]
@@ -30,7 +40,7 @@ public sealed class ThresholdMethodTests
     {
         GateHistogram histogram = Evenly(1000);
         float quantile = histogram.Quantile(0.5);
-        Assert.Equal([quantile / 0.5f, quantile / 1.5f], new NeuronMethod().Choose(histogram, [0.5f, 1.5f], 0.5));
+        Assert.Equal([quantile / 0.5f, quantile / 1.5f], new NeuronMethod().Choose(histogram, [0.5f, 1.5f], 0.5).Thresholds);
     }
 
     [Fact]
@@ -38,7 +48,7 @@ public sealed class ThresholdMethodTests
     {
         float[] weights = new NeuronMethod().Weigh([0, 2], 1);
         Assert.Equal([0f, 2f], weights);
-        Assert.Equal(float.MaxValue, new NeuronMethod().Choose(Evenly(10), weights, 0.5)[0]);
+        Assert.Equal(float.MaxValue, new NeuronMethod().Choose(Evenly(10), weights, 0.5).Thresholds[0]);
         Assert.Equal([1f, 1f], new NeuronMethod().Weigh([0, 0], 1));
     }
 
