@@ -86,14 +86,16 @@ inline void DotTile(const T* const* w /* [kNeurons][size] */, const float* x /* 
   }
   for (; j < size; j += kLanes) {
     const int64_t left = size - j;
+    Vec weights[kNeurons];
+#pragma GCC unroll 8
+    for (int n = 0; n < kNeurons; ++n) {
+      weights[n] = left < kLanes ? LoadPart(rows[n] + j, left) : Load(rows[n] + j);
+    }
 #pragma GCC unroll 8
     for (int t = 0; t < kTokens; ++t) {
-      const Vec token = Load(x + j * kTokens + t * kLanes);
+      const Vec token = InRegister(Load(x + j * kTokens + t * kLanes));
 #pragma GCC unroll 8
-      for (int n = 0; n < kNeurons; ++n) {
-        const Vec weight = left < kLanes ? LoadPart(rows[n] + j, left) : Load(rows[n] + j);
-        sum[n][t] = Fma(weight, token, sum[n][t]);
-      }
+      for (int n = 0; n < kNeurons; ++n) sum[n][t] = Fma(weights[n], token, sum[n][t]);
     }
   }
   // All sums in row order, 8 at a time.
@@ -113,14 +115,16 @@ inline void DotTile(const T* const* w /* [kNeurons][size] */, const float* x /* 
   }
 }
 
-// A tile with fewer than kNeurons rows: one instance per count, so that no row is read twice.
+// Up to kNeurons rows, in tiles of kNeurons, a half of it, and so on: no row is read twice.
 template <int kNeurons, int kTokens, class T>
-inline void DotTileOf(int64_t neurons, const T* const* w, const float* x, int64_t size, bool first,
-                      float* out, int64_t stride) {
-  if constexpr (kNeurons > 1) {
-    if (neurons < kNeurons) return DotTileOf<kNeurons - 1, kTokens>(neurons, w, x, size, first, out, stride);
+inline void DotTiles(int64_t neurons, const T* const* w, const float* x, int64_t size, bool first, float* out,
+                     int64_t stride) {
+  for (; neurons >= kNeurons; neurons -= kNeurons) {
+    DotTile<kNeurons, kTokens, 0>(w, x, size, w, first, out, stride);
+    w += kNeurons;
+    out += kNeurons * stride;
   }
-  DotTile<kNeurons, kTokens, 0>(w, x, size, w, first, out, stride);
+  if constexpr (kNeurons > 1) DotTiles<kNeurons / 2, kTokens>(neurons, w, x, size, first, out, stride);
 }
 
 constexpr int64_t kNeuronsPerPass = 48;  // a multiple of every NeuronTile
@@ -148,20 +152,24 @@ void DotPass(const T* const* w, int64_t neurons, const float* x, int64_t groups,
         float* to = out + n * stride + group * kTokens;
         const bool fetch = last ? next_neurons > 0 : true;
         if (count < kTile || !fetch || group * share >= kTile || block < kDotBlock) {
-          DotTileOf<kTile, kTokens>(count, rows, tokens, block, j == 0, to, stride);
+          DotTiles<kTile, kTokens>(count, rows, tokens, block, j == 0, to, stride);
           continue;
         }
         for (int64_t i = 0; i < share; ++i) {
           const int64_t row = std::min<int64_t>(group * share + i, kTile - 1);
           ahead[i] = last ? next[std::min(n + row, next_neurons - 1)] : w[n + row] + j + kDotBlock;
         }
-        if (groups == 1) {
-          DotTile<kTile, kTokens, kTile>(rows, tokens, block, ahead, j == 0, to, stride);
-        } else if (groups == 2) {
-          DotTile<kTile, kTokens, (kTile + 1) / 2>(rows, tokens, block, ahead, j == 0, to, stride);
-        } else {
-          DotTile<kTile, kTokens, 1>(rows, tokens, block, ahead, j == 0, to, stride);
+        if constexpr (kTokens == kTokenTile) {  // smaller groups are alone
+          if (groups == 2) {
+            DotTile<kTile, kTokens, (kTile + 1) / 2>(rows, tokens, block, ahead, j == 0, to, stride);
+            continue;
+          }
+          if (groups > 2) {
+            DotTile<kTile, kTokens, 1>(rows, tokens, block, ahead, j == 0, to, stride);
+            continue;
+          }
         }
+        DotTile<kTile, kTokens, kTile>(rows, tokens, block, ahead, j == 0, to, stride);
       }
     }
   }
