@@ -79,7 +79,9 @@ void Mlp(benchmark::State& state, Case what) {
     dense.push_back(layer.RunDense(what.rows));
     ratios.push_back(dense.back() / sparse.back());
     if (ceilings.size() < 20) {
-      ceilings.push_back(ReadBandwidth(layer.copy(ceilings.size()), layer.copy_bytes(), settings.threads));
+      // About as long as a run of the op, so that another program interrupts neither more often.
+      const size_t piece = std::min<size_t>(layer.copy_bytes(), size_t{128} << 20);
+      ceilings.push_back(ReadBandwidth(layer.copy(ceilings.size()), piece, settings.threads));
     }
   }
   const double seconds = Median(sparse);
