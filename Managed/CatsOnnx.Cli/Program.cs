@@ -1,1 +1,5 @@
-return 0;
+// SPDX-License-Identifier: MIT
+// The entry point of `cats`: parses, runs one verb, turns every outcome into one of the exit codes.
+using CatsOnnx.Cli.Terminal;
+
+return await Tool.RunAsync(args);

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// The root command: the list of verbs. A new verb is one file beside this one and one line here.
+using System.CommandLine;
+
+namespace CatsOnnx.Cli.Commands;
+
+internal static class CatsRootCommand
+{
+    /// <summary>Accepted in any position.</summary>
+    public static Option<bool> Json { get; } = new("--json")
+    {
+        Description = "Write one JSON document to standard output, all else to standard error",
+        Recursive = true,
+    };
+
+    public static RootCommand Create() => new(
+        """
+        Makes exported Llama and Mistral ONNX models activation-sparse (CATS) and runs them.
+
+        Exit codes: 0 done, 1 wrong use, 2 bad or unsuitable input, 3 a limit that was asked for was passed.
+        """)
+    {
+        Json,
+        InspectCommand.Create(),
+        CalibrateCommand.Create(),
+        RewriteCommand.Create(),
+        RevertCommand.Create(),
+        EvalCommand.Create(),
+        GenerateCommand.Create(),
+        MakeModelCommand.Create(),
+        DemoCommand.Create(),
+    };
+}

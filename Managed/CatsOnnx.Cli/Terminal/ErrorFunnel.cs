@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// Every failure ends here: one line that names the thing, the exit code, and the stack trace only where it is asked for.
+using System.Text.Json.Nodes;
+
+namespace CatsOnnx.Cli.Terminal;
+
+internal static class ErrorFunnel
+{
+    private const string DebugVariable = "CATS_DEBUG";
+
+    /// <summary>Writes the error and returns the exit code that belongs to it.</summary>
+    public static int Report(Exception exception, ToolOutput output)
+    {
+        Exception cause = exception is AggregateException { InnerExceptions.Count: 1 } or TypeInitializationException
+            ? exception.InnerException ?? exception
+            : exception;
+        int exitCode = cause switch
+        {
+            UsageException => ExitCode.WrongUse,
+            OperationCanceledException => ExitCode.Interrupted,
+            _ => ExitCode.BadInput,
+        };
+        string message = OneLine(Describe(cause));
+        Console.Error.WriteLine($"error: {message}");
+        if (Environment.GetEnvironmentVariable(DebugVariable) == "1")
+        {
+            Console.Error.WriteLine(exception);
+        }
+
+        output.Result(new JsonObject { ["error"] = message, ["exit_code"] = exitCode });
+        return exitCode;
+    }
+
+    private static string Describe(Exception cause) => cause switch
+    {
+        OperationCanceledException => "interrupted; nothing half done was left behind.",
+        OutOfMemoryException => "the memory of this machine does not suffice. " + cause.Message,
+        // A fault of the tool, not of the input: say so, and how to see more.
+        NullReferenceException or IndexOutOfRangeException or InvalidCastException or KeyNotFoundException =>
+            $"the tool failed: {cause.Message} ({cause.GetType().Name}). {DebugVariable}=1 shows where; please report it.",
+        _ => cause.Message,
+    };
+
+    private static string OneLine(string text) =>
+        string.Join(' ', text.Split(['\r', '\n', '\t'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+}
