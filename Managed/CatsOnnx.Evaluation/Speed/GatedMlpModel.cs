@@ -3,7 +3,6 @@
 // external data. It is what a whole model spends most of its time on, so it is what a speed-up is shown with.
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
-using CatsOnnx.GraphRewriter.Proto;
 using Google.Protobuf;
 
 namespace CatsOnnx.Evaluation.Speed;
@@ -11,9 +10,7 @@ namespace CatsOnnx.Evaluation.Speed;
 /// <summary>A dense gated MLP on disk.</summary>
 public sealed class GatedMlpModel
 {
-    private const int Opset = 17;
-    private const int IrVersion = 8;
-    private const string DataFile = "mlp.onnx.data";
+    private const string FileName = "mlp.onnx";
     private const int BlockRows = 64;
 
     private readonly float[] _activations; // [samples * intermediate], abs(SiLU(gate)), sorted
@@ -66,7 +63,7 @@ public sealed class GatedMlpModel
             FillUniform(random, inputs[i], MathF.Sqrt(3));
         }
 
-        using (FileStream data = new(System.IO.Path.Combine(folder, DataFile), FileMode.CreateNew, FileAccess.Write, FileShare.None, 1))
+        using (FileStream data = new(System.IO.Path.Combine(folder, FileName + GatedMlpGraph.DataSuffix), FileMode.CreateNew, FileAccess.Write, FileShare.None, 1))
         {
             // gate and up [hidden, intermediate], down [intermediate, hidden]; entries keep the variance of what they multiply.
             float[] block = new float[BlockRows * Math.Max(hiddenSize, intermediateSize)];
@@ -101,9 +98,24 @@ public sealed class GatedMlpModel
 
         float[] activations = [.. gates.SelectMany(gate => gate.Select(value => MathF.Abs(value / (1 + MathF.Exp(-value)))))];
         Array.Sort(activations);
-        string path = System.IO.Path.Combine(folder, "mlp.onnx");
-        File.WriteAllBytes(path, Graph(hiddenSize, intermediateSize).ToByteArray());
+        string path = System.IO.Path.Combine(folder, FileName);
+        File.WriteAllBytes(path, GatedMlpGraph.Make(FileName, hiddenSize, intermediateSize, layers: 1).ToByteArray());
         return new GatedMlpModel(path, hiddenSize, intermediateSize, inputs, activations);
+    }
+
+    /// <summary>Writes a chain of MLPs whose data file is one hole of zeros: any size, in no time. For rewriting, not for speed.</summary>
+    /// <returns>The .onnx file.</returns>
+    public static string WriteHoles(string folder, int hiddenSize, int intermediateSize, int layers)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(layers, 1);
+        string path = System.IO.Path.Combine(folder, FileName);
+        using (FileStream data = new(path + GatedMlpGraph.DataSuffix, FileMode.CreateNew, FileAccess.Write))
+        {
+            data.SetLength(3L * hiddenSize * intermediateSize * sizeof(float) * layers);
+        }
+
+        File.WriteAllBytes(path, GatedMlpGraph.Make(FileName, hiddenSize, intermediateSize, layers).ToByteArray());
+        return path;
     }
 
     /// <summary>The threshold at which <paramref name="sparsity"/> of the samples' neurons are skipped; 0 at sparsity 0.</summary>
@@ -124,54 +136,5 @@ public sealed class GatedMlpModel
         {
             values[i] = integers[i] * scale;
         }
-    }
-
-    private static ModelProto Graph(int hiddenSize, int intermediateSize)
-    {
-        GraphProto graph = new() { Name = "gated_mlp" };
-        graph.Input.Add(Rows("x", hiddenSize));
-        graph.Output.Add(Rows("y", hiddenSize));
-        graph.Initializer.Add(Weight("gate_proj", hiddenSize, intermediateSize, 0));
-        graph.Initializer.Add(Weight("up_proj", hiddenSize, intermediateSize, 1));
-        graph.Initializer.Add(Weight("down_proj", intermediateSize, hiddenSize, 2));
-        AddNode("MatMul", "gate", "x", "gate_proj");
-        AddNode("MatMul", "up", "x", "up_proj");
-        AddNode("Sigmoid", "sigmoid", "gate");
-        AddNode("Mul", "silu", "gate", "sigmoid");
-        AddNode("Mul", "product", "silu", "up");
-        AddNode("MatMul", "y", "product", "down_proj");
-        ModelProto model = new() { IrVersion = IrVersion, ProducerName = "cats", Graph = graph };
-        model.OpsetImport.Add(new OperatorSetIdProto { Domain = "", Version = Opset });
-        return model;
-
-        void AddNode(string type, string output, params string[] inputs)
-        {
-            NodeProto node = new() { OpType = type, Name = output };
-            node.Input.Add(inputs);
-            node.Output.Add(output);
-            graph.Node.Add(node);
-        }
-    }
-
-    private static TensorProto Weight(string name, int rows, int columns, int index)
-    {
-        long bytes = (long)rows * columns * sizeof(float);
-        TensorProto tensor = new() { Name = name, DataType = (int)TensorProto.Types.DataType.Float, DataLocation = TensorProto.Types.DataLocation.External };
-        tensor.Dims.Add([rows, columns]);
-        AddEntry("location", DataFile);
-        AddEntry("offset", (index * bytes).ToString(System.Globalization.CultureInfo.InvariantCulture));
-        AddEntry("length", bytes.ToString(System.Globalization.CultureInfo.InvariantCulture));
-        return tensor;
-
-        void AddEntry(string key, string value) => tensor.ExternalData.Add(new StringStringEntryProto { Key = key, Value = value });
-    }
-
-    private static ValueInfoProto Rows(string name, int width)
-    {
-        TensorShapeProto shape = new();
-        shape.Dim.Add(new TensorShapeProto.Types.Dimension { DimParam = "rows" });
-        shape.Dim.Add(new TensorShapeProto.Types.Dimension { DimValue = width });
-        TypeProto.Types.Tensor tensor = new() { ElemType = (int)TensorProto.Types.DataType.Float, Shape = shape };
-        return new ValueInfoProto { Name = name, Type = new TypeProto { TensorType = tensor } };
     }
 }
