@@ -85,7 +85,7 @@ public sealed class CliBadInputTests : IClassFixture<CliRewriteTests.DemoRewrite
     }
 
     [Theory]
-    [InlineData("NaN", "NaN")]
+    [InlineData("NaN", "'N'")]
     [InlineData("-0.5", "-0.5")]
     [InlineData("1e999", "thresholds.json")]
     [InlineData("\"high\"", "thresholds.json")]
@@ -169,8 +169,8 @@ public sealed class CliBadInputTests : IClassFixture<CliRewriteTests.DemoRewrite
             _ => ["make-model", "--shape", "tiny", "-o", folder["out"]],
         };
 
-        // 64 blocks of 1 KiB: the graph fits, the weights do not.
-        CliRun run = CliTool.RunAfter("ulimit -f 64", arguments).Expect(2);
+        // 64 blocks of 1 KiB: the graph fits, the weights do not. (The runtime's own code pages are a file to the limit too.)
+        CliRun run = CliTool.RunAfter("export DOTNET_EnableWriteXorExecute=0; ulimit -f 64", arguments).Expect(2);
         Assert.StartsWith("error: ", run.Error, StringComparison.Ordinal);
         Assert.Empty(Directory.GetFileSystemEntries(folder.Path));
         Assert.Equal(before, CliTool.Fingerprint(CliTool.DemoModel));

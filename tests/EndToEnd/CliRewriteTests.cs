@@ -98,7 +98,7 @@ public sealed class CliRewriteTests : IClassFixture<CliRewriteTests.DemoRewrite>
     }
 
     [Fact]
-    public void The_unfused_form_says_the_same_tokens_as_the_fused_one()
+    public void The_unfused_form_costs_what_the_fused_one_costs()
     {
         using TemporaryFolder folder = new();
         string unfused = folder["unfused"];
@@ -107,7 +107,7 @@ public sealed class CliRewriteTests : IClassFixture<CliRewriteTests.DemoRewrite>
         string[] eval = ["--text", Path.Combine(CliTool.DemoModel, "eval.txt"), "--max-tokens", "1024", "--json"];
         double fusedPerplexity = CliTool.Run(["eval", _demo.Output, .. eval]).Expect(0).Json.GetProperty("perplexity").GetDouble();
         double unfusedPerplexity = CliTool.Run(["eval", unfused, .. eval]).Expect(0).Json.GetProperty("perplexity").GetDouble();
-        Assert.InRange(unfusedPerplexity / fusedPerplexity, .999, 1.001);
+        Assert.InRange(unfusedPerplexity / fusedPerplexity, .995, 1.005); // float16 rounds in other places
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Arguments and options that several verbs take, with the ranges they accept.
 using System.CommandLine;
+using System.Globalization;
 
 namespace CatsOnnx.Cli.Commands;
 
@@ -25,23 +26,8 @@ internal static class Arguments
         HelpName = "PATH",
     };
 
-    public static Option<double?> Sparsity(string description)
-    {
-        Option<double?> option = new("--sparsity") { Description = description, HelpName = "0..1" };
-        option.Validators.Add(result =>
-        {
-            if (result.Errors.Any())
-            {
-                return;
-            }
-
-            if (result.GetValueOrDefault<double?>() is { } value && !(value >= 0 && value < 1))
-            {
-                result.AddError(FormattableString.Invariant($"--sparsity is {value}; it must be at least 0 and below 1 (0.5 is 50%)"));
-            }
-        });
-        return option;
-    }
+    public static Option<double?> Sparsity(string description) =>
+        Number("--sparsity", description, "0..1", value => value is >= 0 and < 1, "at least 0 and below 1 (0.5 is 50%)");
 
     public static Option<string?> Choice(string name, string description, params string[] choices)
     {
@@ -61,29 +47,40 @@ internal static class Arguments
 
     public static Option<int?> MaxTokens(string description) => AtLeast("--max-tokens", description, 512);
 
-    public static Option<int?> AtLeast(string name, string description, int least)
+    public static Option<int?> AtLeast(string name, string description, int least) => new(name)
     {
-        Option<int?> option = new(name) { Description = description, HelpName = "N" };
-        option.Validators.Add(result =>
+        Description = description,
+        HelpName = "N",
+        CustomParser = result =>
         {
-            if (!result.Errors.Any() && result.GetValueOrDefault<int?>() is { } value && value < least)
+            string text = result.Tokens[0].Value;
+            if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= least)
             {
-                result.AddError($"{name} is {value}; it must be {least} or more");
+                return value;
             }
-        });
-        return option;
-    }
 
-    public static Option<double?> Limit(string name, string description, double least)
+            result.AddError($"{name} is '{text}'; it must be a whole number, {least} or more");
+            return null;
+        },
+    };
+
+    public static Option<double?> Limit(string name, string description) =>
+        Number(name, description, "X", value => value >= 0 && double.IsFinite(value), "0 or more");
+
+    private static Option<double?> Number(string name, string description, string range, Func<double, bool> accepts, string words) => new(name)
     {
-        Option<double?> option = new(name) { Description = description, HelpName = "X" };
-        option.Validators.Add(result =>
+        Description = description,
+        HelpName = range,
+        CustomParser = result =>
         {
-            if (!result.Errors.Any() && result.GetValueOrDefault<double?>() is { } value && !(value >= least && double.IsFinite(value)))
+            string text = result.Tokens[0].Value;
+            if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && accepts(value))
             {
-                result.AddError(FormattableString.Invariant($"{name} is {value}; it must be a number, {least} or more"));
+                return value;
             }
-        });
-        return option;
-    }
+
+            result.AddError($"{name} is '{text}'; it must be a number, {words}");
+            return null;
+        },
+    };
 }

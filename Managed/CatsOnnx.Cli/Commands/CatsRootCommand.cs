@@ -21,13 +21,13 @@ internal static class CatsRootCommand
         """)
     {
         Json,
-        //InspectCommand.Create(),
-        //CalibrateCommand.Create(),
-        //RewriteCommand.Create(),
-        //RevertCommand.Create(),
-        //EvalCommand.Create(),
-        //GenerateCommand.Create(),
-        //MakeModelCommand.Create(),
-        //DemoCommand.Create(),
+        InspectCommand.Create(),
+        CalibrateCommand.Create(),
+        RewriteCommand.Create(),
+        RevertCommand.Create(),
+        EvalCommand.Create(),
+        GenerateCommand.Create(),
+        MakeModelCommand.Create(),
+        DemoCommand.Create(),
     };
 }

@@ -14,11 +14,11 @@ internal static class EvalCommand
         Option<string[]> text = Arguments.Text("UTF-8 text to measure on; documents end with the line <|endoftext|>");
         text.Required = true;
         Option<string?> against = new("--against") { Description = "Another model of the same vocabulary, for KL and agreement", HelpName = "MODEL" };
-        Option<double?> scale = Arguments.Limit("--threshold-scale", "Multiplies the thresholds: 0 is dense, default 1", 0);
+        Option<double?> scale = Arguments.Limit("--threshold-scale", "Multiplies the thresholds: 0 is dense, default 1");
         Option<int?> maxTokens = Arguments.MaxTokens("Read only the first floor(N / 512) windows of 512 tokens");
         Option<string?> tokenizer = Arguments.Tokenizer();
-        Option<double?> maxKl = Arguments.Limit("--max-kl", "With --against: exit 3 where KL is above this", 0);
-        Option<double?> maxRatio = Arguments.Limit("--max-perplexity-ratio", "With --against: exit 3 where perplexity / the other's is above this", 0);
+        Option<double?> maxKl = Arguments.Limit("--max-kl", "With --against: exit 3 where KL is above this");
+        Option<double?> maxRatio = Arguments.Limit("--max-perplexity-ratio", "With --against: exit 3 where perplexity / the other's is above this");
         Command command = new("eval", "Measures perplexity, accuracy, sparsity, and the distance from another model")
         {
             model, text, against, scale, maxTokens, tokenizer, maxKl, maxRatio,

@@ -16,7 +16,7 @@ internal static class GenerateCommand
         Option<string> prompt = new("--prompt") { Description = "The text to continue", HelpName = "TEXT", Required = true };
         Option<int?> newTokens = Arguments.AtLeast("--max-new-tokens", $"Tokens to generate at most; default {DefaultNewTokens}", 1);
         Option<bool> ids = new("--ids") { Description = "Also print the generated token ids" };
-        Option<double?> scale = Arguments.Limit("--threshold-scale", "Multiplies the thresholds: 0 is dense, default 1", 0);
+        Option<double?> scale = Arguments.Limit("--threshold-scale", "Multiplies the thresholds: 0 is dense, default 1");
         Option<string?> tokenizer = Arguments.Tokenizer();
         Command command = new("generate", "Continues a prompt, greedily") { model, prompt, newTokens, ids, scale, tokenizer };
         command.SetAction((parsed, cancellation) => Task.FromResult(GenerateJob.Run(

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 // cats inspect: which MLPs of a model can be rewritten, which were, and why the others cannot.
 using System.CommandLine;
-using System.Text.Json.Nodes;
+using CatsOnnx.Cli.Jobs;
 using CatsOnnx.Cli.Terminal;
 using CatsOnnx.GraphRewriter;
-using CatsOnnx.GraphRewriter.Model;
-using CatsOnnx.Cli.Jobs;
 
 namespace CatsOnnx.Cli.Commands;
 
@@ -21,7 +19,7 @@ internal static class InspectCommand
 
     private static int Run(string model, ToolOutput output)
     {
-        RewriteReport report = ModelRewriter.Inspect(OnnxModel.Load(ModelFile.Find(model)));
+        RewriteReport report = ModelRewriter.Inspect(ModelInput.Open(model).Graph);
         output.Result(ReportDocument.Of(report));
         ReportDocument.Print(report, output);
         if (report.Fusable > 0)

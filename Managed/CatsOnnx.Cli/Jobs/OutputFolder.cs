@@ -25,6 +25,21 @@ internal static class OutputFolder
         }
     }
 
+    /// <summary>Refuses, before any long work, an output folder that may not be written.</summary>
+    /// <exception cref="UnsuitableInputException">It exists and is not empty, and was not to be replaced; or it is a file.</exception>
+    public static void RequireFree(string output, bool overwrite)
+    {
+        if (File.Exists(output))
+        {
+            throw new UnsuitableInputException($"The output '{output}' is a file; give a folder.");
+        }
+
+        if (!overwrite && Directory.Exists(output) && Directory.EnumerateFileSystemEntries(output).Any())
+        {
+            throw new UnsuitableInputException($"The output folder '{output}' exists and is not empty; give another one, or --overwrite to replace it.");
+        }
+    }
+
     private static bool IsInside(string path, string folder) =>
         path.StartsWith(folder.EndsWith(Path.DirectorySeparatorChar) ? folder : folder + Path.DirectorySeparatorChar, StringComparison.Ordinal);
 

@@ -8,6 +8,9 @@ internal static class ErrorFunnel
 {
     private const string DebugVariable = "CATS_DEBUG";
 
+    /// <summary>Whether stack traces and ONNX Runtime's own log were asked for.</summary>
+    public static bool IsDebugging => Environment.GetEnvironmentVariable(DebugVariable) == "1";
+
     /// <summary>Writes the error and returns the exit code that belongs to it.</summary>
     public static int Report(Exception exception, ToolOutput output)
     {
@@ -22,7 +25,7 @@ internal static class ErrorFunnel
         };
         string message = OneLine(Describe(cause));
         Console.Error.WriteLine($"error: {message}");
-        if (Environment.GetEnvironmentVariable(DebugVariable) == "1")
+        if (IsDebugging)
         {
             Console.Error.WriteLine(exception);
         }
@@ -35,6 +38,9 @@ internal static class ErrorFunnel
     {
         OperationCanceledException => "interrupted; nothing half done was left behind.",
         OutOfMemoryException => "the memory of this machine does not suffice. " + cause.Message,
+        // What the runtime makes of EFBIG; it names neither the file nor the cause.
+        ArgumentOutOfRangeException { ParamName: "value" } when cause.Message.Contains("file length", StringComparison.Ordinal) =>
+            "the output cannot be written: a file would pass the largest size that the disk or a limit (ulimit -f) allows.",
         // A fault of the tool, not of the input: say so, and how to see more.
         NullReferenceException or IndexOutOfRangeException or InvalidCastException or KeyNotFoundException =>
             $"the tool failed: {cause.Message} ({cause.GetType().Name}). {DebugVariable}=1 shows where; please report it.",

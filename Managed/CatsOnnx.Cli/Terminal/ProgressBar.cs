@@ -53,7 +53,7 @@ internal static class ProgressBar
         public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime)
         {
             double? rate = task.Speed / unitSize;
-            return new Text(rate is { } value ? string.Create(CultureInfo.InvariantCulture, $"{value,7:0} {unit}/s") : "");
+            return new Spectre.Console.Text(rate is { } value ? string.Create(CultureInfo.InvariantCulture, $"{value,7:0} {unit}/s") : "");
         }
     }
 }

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// Generates text from a prompt and says how fast it was and how sparse.
+using System.Text.Json.Nodes;
+using CatsOnnx.Cli.Terminal;
+using CatsOnnx.Generation;
+using CatsOnnx.Tokenization;
+
+namespace CatsOnnx.Cli.Jobs;
+
+internal sealed record GenerateRequest
+{
+    public required string Model { get; init; }
+
+    public required string Prompt { get; init; }
+
+    public required int MaxNewTokens { get; init; }
+
+    public bool Ids { get; init; }
+
+    public double? ThresholdScale { get; init; }
+
+    public string? Tokenizer { get; init; }
+}
+
+internal static class GenerateJob
+{
+    public static int Run(GenerateRequest request, ToolOutput output, CancellationToken cancellation)
+    {
+        ModelInput input = ModelInput.Open(request.Model);
+        TextTokenizer tokenizer = input.Folder.LoadTokenizer(request.Tokenizer);
+        output.Piece(request.Prompt);
+        GenerationResult result = Generate(input, tokenizer, request, output.Piece, cancellation);
+        GenerationStatistics statistics = result.Statistics;
+        output.Line();
+        if (request.Ids)
+        {
+            output.Line($"ids: {string.Join(' ', result.Ids)}");
+        }
+
+        output.Note($"{statistics.NewTokens} tokens, {statistics.TokensPerSecond:0.0} tokens/s, prompt of {statistics.PromptTokens} in {statistics.Prefill.TotalMilliseconds:0} ms, sparsity {Quantity.Percent(statistics.Sparsity)}");
+        output.Result(new JsonObject
+        {
+            ["prompt"] = request.Prompt,
+            ["text"] = result.Text,
+            ["ids"] = new JsonArray([.. result.Ids.Select(id => (JsonNode)id)]),
+            ["finish_reason"] = result.Reason switch
+            {
+                FinishReason.StopToken => "stop_token",
+                FinishReason.StopString => "stop_string",
+                FinishReason.ContextFull => "context_full",
+                _ => "max_new_tokens",
+            },
+            ["prompt_tokens"] = statistics.PromptTokens,
+            ["tokens"] = statistics.NewTokens,
+            ["prefill_seconds"] = statistics.Prefill.TotalSeconds,
+            ["decode_seconds"] = statistics.Decode.TotalSeconds,
+            ["tokens_per_second"] = statistics.TokensPerSecond,
+            ["sparsity"] = ToolOutput.Number(statistics.Sparsity),
+        });
+        return ExitCode.Done;
+    }
+
+    /// <summary>Opens the model so that active neurons are counted, and generates.</summary>
+    public static GenerationResult Generate(
+        ModelInput input, TextTokenizer tokenizer, GenerateRequest request, Action<string> piece, CancellationToken cancellation)
+    {
+        using CountingSession counting = CountingSession.Open(input);
+        using TokenGenerator generator = new(counting.Session, tokenizer, new TokenGeneratorOptions { ActiveOutputs = counting.ActiveOutputs });
+        GenerationOptions options = new() { MaxNewTokens = request.MaxNewTokens, ThresholdScale = (float?)request.ThresholdScale };
+        return generator.Generate(request.Prompt, options, token => piece(token.Text), cancellation);
+    }
+}
