@@ -13,7 +13,7 @@ internal sealed class ResultTable(string title, params string[] columns)
     private readonly List<string[]> _rows = [];
     private readonly List<string> _notes = [];
 
-    public void Add(params object[] cells) =>
+    public void Add(params object?[] cells) =>
         _rows.Add([.. cells.Select(cell => Convert.ToString(cell, CultureInfo.InvariantCulture) ?? "")]);
 
     public void Note(FormattableString note) => _notes.Add(note.ToString(CultureInfo.InvariantCulture));
