@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The full quality figures: trained models dense and at 50, 70 and 90% by layer and by neuron, beside the reference.
-# usage: eng/quality.sh [llama-3m] [llama-31m] [mistral-29m]     (none: all three; about 10 minutes each on 2 cores)
+# usage: eng/quality.sh [llama-3m] [llama-31m] [mistral-29m]     (none: all three; several minutes each on 2 free cores)
 # Writes benchmarks/results/quality/NAME.md and NAME.json. Exit 3: a figure is beyond its limit.
 set -euo pipefail
 cd "$(dirname "$0")/.."
