@@ -18,7 +18,12 @@
 #ifndef WARPS
 #define WARPS 8
 #define STAGES 2
-#define EARLY 1
+#define GD 1
+#define UD 1
+#define DD 1
+#endif
+#ifndef ORDER
+#define ORDER 1
 #endif
 #ifndef PDL
 #define PDL 0
@@ -138,7 +143,7 @@ Time TimeGraph(int launches, const std::function<void()>& body) {
 
 template <class T, int Hidden, int Warps, int Stages, bool Traced>
 void Launch(SparseRowArgs args, int blocks) {
-  const auto kernel = SparseRow<T, Hidden, Warps, Stages, EARLY, Traced>;
+  const auto kernel = SparseRow<T, Hidden, Warps, Stages, GD, UD, DD, ORDER, Traced>;
   const size_t shared = sizeof(SparseRowShared<T, Hidden, Warps, Stages>);
   static bool ready = false;
   if (!ready) {
@@ -147,7 +152,7 @@ void Launch(SparseRowArgs args, int blocks) {
   }
   cudaLaunchConfig_t config = {};
   config.gridDim = dim3(blocks);
-  config.blockDim = dim3((Warps + 1) * 32);
+  config.blockDim = dim3((Warps + 2) * 32);
   config.dynamicSmemBytes = shared;
   config.stream = stream;
   cudaLaunchAttribute attributes[2];
@@ -260,7 +265,7 @@ void Shape(const char* name, int intermediate, const std::vector<double>& sparsi
     });
     const double bytes = (static_cast<double>(intermediate) + 2.0 * counted) * Hidden * sizeof(T);
     const bool wrong = counted != kept || !(error <= 2e-3 * largest);
-    if (sparsity == sparsities[0]) std::printf("%-10s W%d S%d early%d coop%d pdl%d ", name, Warps, Stages, EARLY, COOP, PDL);
+    if (sparsity == sparsities[0]) std::printf("%-10s W%d S%d depth%d%d%d order%d coop%d pdl%d ", name, Warps, Stages, GD, UD, DD, ORDER, COOP, PDL);
     std::printf("|%s %3.0f%% %6.2f (%6.2f) +%.1f ", wrong ? " WRONG" : "", sparsity * 100, time.least, time.median, time.least - bytes / ceiling * 1e-6);
     if (wrong) std::printf("[%d of %d kept, error %.1e] ", counted, kept, error / largest);
     if (sparsity == sparsities.back() || full) std::printf("\n");
@@ -284,6 +289,16 @@ void Shape(const char* name, int intermediate, const std::vector<double>& sparsi
       }
       long long earliest = clocks[11], latest = clocks[11];
       for (int b = 0; b < blocks; ++b) earliest = std::min(earliest, clocks[b * kTraceWords + 11]), latest = std::max(latest, clocks[b * kTraceWords + 11]);
+      if (sparsity == .5) {
+        for (int b = 0; b < blocks; ++b) {
+          const long long* c = &clocks[b * kTraceWords];
+          int mine = 0;
+          const int share = intermediate / blocks, extra = intermediate % blocks;
+          for (int i = b * share + std::min(b, extra), k = 0; k < share + (b < extra); ++k) mine += std::fabs(a[i + k]) >= t;
+          std::printf("      block %3d sm %3lld kept %2d gates %.1f masks %.1f ups %.1f h %.1f done %.1f\n", b, c[10], mine, (c[2] - c[0]) / 1.98e3, (c[4] - c[0]) / 1.98e3,
+                      (c[3] - c[0]) / 1.98e3, (c[6] - c[0]) / 1.98e3, (c[7] - c[0]) / 1.98e3);
+        }
+      }
       long long finish = 0;
       for (int b = 0; b < blocks; ++b) finish = std::max(finish, clocks[b * kTraceWords + 13]);
       std::printf("    starts within %lld ns, first start to last end %.2f us, %.2f clocks/ns\n", latest - earliest, (finish - earliest) * 1e-3,

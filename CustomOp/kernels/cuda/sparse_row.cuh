@@ -40,16 +40,16 @@ __device__ __forceinline__ float Rounded(BF16, float v) {
 }
 __device__ __forceinline__ float Rounded(F32, float v) { return v; }
 
-// c += rows 0 to 7 of A (8 x 16) times B (16 x 8).
-__device__ __forceinline__ void MatrixFma(F16, float (&c)[4], uint32_t a0, uint32_t a1, uint32_t b0, uint32_t b1) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3},{%4,%5,%6,%5},{%7,%8},{%0,%1,%2,%3};"
+// c += A (16 x 16, row-major) times B (16 x 8, column-major).
+__device__ __forceinline__ void MatrixFma(F16, float (&c)[4], const uint4& a, uint32_t b0, uint32_t b1) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-      : "r"(a0), "r"(0u), "r"(a1), "r"(b0), "r"(b1));
+      : "r"(a.x), "r"(a.y), "r"(a.z), "r"(a.w), "r"(b0), "r"(b1));
 }
-__device__ __forceinline__ void MatrixFma(BF16, float (&c)[4], uint32_t a0, uint32_t a1, uint32_t b0, uint32_t b1) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%5},{%7,%8},{%0,%1,%2,%3};"
+__device__ __forceinline__ void MatrixFma(BF16, float (&c)[4], const uint4& a, uint32_t b0, uint32_t b1) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-      : "r"(a0), "r"(0u), "r"(a1), "r"(b0), "r"(b1));
+      : "r"(a.x), "r"(a.y), "r"(a.z), "r"(a.w), "r"(b0), "r"(b1));
 }
 
 __device__ __forceinline__ float SumOfWarp(float v) {
@@ -58,36 +58,49 @@ __device__ __forceinline__ float SumOfWarp(float v) {
   return v;
 }
 
-// A warp's dot product of a row in shared memory with x, which the warp holds in the same places.
-// 16-bit formats: in each chunk of 512 bytes lane 4g + t holds 8 elements of segment g; with the segments of
-// the weights as the rows of A and those of x as the columns of B, the dot product is the trace of A B.
+// A warp's dot product of a row in shared memory with x, which the warp holds in the same places (ForDot).
+// 16-bit formats, on the tensor cores: in each chunk of 512 bytes lane 4g + t holds 8 elements of segment g. The
+// segments of the weights are the columns of B; those of x are the rows of A, their first halves rows 0 to 7 and
+// their second halves rows 8 to 15, as the registers lie. So the two halves' products are the traces of the upper
+// half of A B and, with the weights' second halves as B, of the lower one.
+template <class T>
+__device__ __forceinline__ uint4 ForDot(uint4 x) {
+  return sizeof(T) == 4 ? x : make_uint4(x.x, x.z, x.y, x.w);
+}
+
 template <class T, int Chunks>
 __device__ __forceinline__ float Dot(const uint4* row /* [Chunks * 32] */, const uint4 (&x)[Chunks], int lane) {
+  constexpr int kAhead = 8;  // loads in flight
+  float sum[4][4] = {};
+#pragma unroll
+  for (int begin = 0; begin < Chunks; begin += kAhead) {
+    uint4 w[kAhead];
+#pragma unroll
+    for (int c = 0; c < kAhead; ++c) {
+      if (begin + c < Chunks) w[c] = row[(begin + c) * 32 + lane];
+    }
+#pragma unroll
+    for (int c = 0; c < kAhead; ++c) {
+      if (begin + c >= Chunks) continue;
+      const uint4& v = x[begin + c];
+      if constexpr (sizeof(T) == 4) {
+        sum[0][0] = fmaf(__uint_as_float(w[c].x), __uint_as_float(v.x), sum[0][0]);
+        sum[1][0] = fmaf(__uint_as_float(w[c].y), __uint_as_float(v.y), sum[1][0]);
+        sum[2][0] = fmaf(__uint_as_float(w[c].z), __uint_as_float(v.z), sum[2][0]);
+        sum[3][0] = fmaf(__uint_as_float(w[c].w), __uint_as_float(v.w), sum[3][0]);
+      } else {
+        MatrixFma(T{}, sum[c % 2 * 2], v, w[c].x, w[c].y);
+        MatrixFma(T{}, sum[c % 2 * 2 + 1], v, w[c].z, w[c].w);
+      }
+    }
+  }
   if constexpr (sizeof(T) == 4) {
-    float sum[4] = {};
-#pragma unroll
-    for (int c = 0; c < Chunks; ++c) {
-      const uint4 w = row[c * 32 + lane];
-      sum[0] = fmaf(__uint_as_float(w.x), __uint_as_float(x[c].x), sum[0]);
-      sum[1] = fmaf(__uint_as_float(w.y), __uint_as_float(x[c].y), sum[1]);
-      sum[2] = fmaf(__uint_as_float(w.z), __uint_as_float(x[c].z), sum[2]);
-      sum[3] = fmaf(__uint_as_float(w.w), __uint_as_float(x[c].w), sum[3]);
-    }
-    return SumOfWarp((sum[0] + sum[1]) + (sum[2] + sum[3]));
+    return SumOfWarp((sum[0][0] + sum[1][0]) + (sum[2][0] + sum[3][0]));
   } else {
-    float sum[4][4] = {};
-#pragma unroll
-    for (int c = 0; c < Chunks; ++c) {
-      const uint4 w = row[c * 32 + lane];
-      MatrixFma(T{}, sum[(2 * c) % 4], w.x, w.y, x[c].x, x[c].y);
-      MatrixFma(T{}, sum[(2 * c + 1) % 4], w.z, w.w, x[c].z, x[c].w);
-    }
     const int segment = lane >> 2;
-    const bool odd = (segment & 1) != 0;
-    const float even_sum = (sum[0][0] + sum[1][0]) + (sum[2][0] + sum[3][0]);
-    const float odd_sum = (sum[0][1] + sum[1][1]) + (sum[2][1] + sum[3][1]);
-    const float own = odd ? odd_sum : even_sum;
-    return SumOfWarp((lane & 3) == (segment >> 1) ? own : 0.0f);
+    const float even = (sum[0][0] + sum[2][0]) + (sum[1][2] + sum[3][2]);
+    const float odd = (sum[0][1] + sum[2][1]) + (sum[1][3] + sum[3][3]);
+    return SumOfWarp((lane & 3) != (segment >> 1) ? 0.0f : (segment & 1) != 0 ? odd : even);
   }
 }
 
@@ -130,12 +143,16 @@ struct SparseRowShared {
   float h[kMaxDownRows];
   int neuron[kMaxDownRows];  // the rows of down that this block adds up, in the order of the sum
   int rank[kMaxBlocks + 1];  // kept neurons of the blocks before each one
+  int order[kMaxDownRows / kSlabs];  // the tasks of down rows: which four of neuron[], in order
+  int key[kMaxDownRows / kSlabs];
   int task[Warps][Stages];
   int gate_next, found_next, found_count, decided;
   int down_rows;     // -1: not known yet
-  int down_planned;  // how many entries of neuron[] are there
-  int h_ready;       // how many entries of h[] are there
+  int down_planned;  // how many entries of order[] are there
+  int h_ready;       // for how many of them h[] is there
 };
+
+__device__ __forceinline__ void Fence() { asm volatile("fence.acq_rel.cta;" ::: "memory"); }
 
 template <class V>
 __device__ __forceinline__ V Volatile(const V& value) {
@@ -144,8 +161,8 @@ __device__ __forceinline__ V Volatile(const V& value) {
 
 enum : int { kNone = 0, kEnd = 1, kGate = 1 << 28, kUp = 2 << 28, kDown = 3 << 28, kIndexMask = (1 << 28) - 1 };
 
-template <class T, int Hidden, int Warps, int Stages, bool Early, bool Trace>
-__global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRowArgs args) {
+template <class T, int Hidden, int Warps, int Stages, int GateDepth, int UpDepth, int DownDepth, bool Order, bool Trace>
+__global__ void __launch_bounds__((Warps + 2) * 32, 1) SparseRow(const SparseRowArgs args) {
   using Shared = SparseRowShared<T, Hidden, Warps, Stages>;
   constexpr int kRowBytes = Shared::kRowBytes;
   constexpr int kChunks = kRowBytes / 512;            // 16 bytes of a row for each lane
@@ -191,7 +208,7 @@ __global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRow
   const auto* up = static_cast<const unsigned char*>(args.up) + static_cast<int64_t>(first) * kRowBytes;
   const auto* down = static_cast<const unsigned char*>(args.down) + slab * kSlabBytes;
 
-  constexpr int kDepth = Early ? Stages - 1 : Stages;  // rows of a warp in flight
+  constexpr int kDepth = GateDepth;  // rows of a warp in flight
   int issued = 0;
   if (warp < Warps) {
     // The first gate rows start before anything else; they depend on nothing.
@@ -211,7 +228,7 @@ __global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRow
     WaitForPreviousKernel();
     for (int r = threadIdx.x; r < kMaxNeuronsPerBlock; r += Warps * 32) s.found[r] = ~0ull;
   } else {
-    if (lane == 0) {
+    if (threadIdx.x == Warps * 32) {
       BarrierInit(&s.x_full);
       BarrierInitFence();
       s.gate_next = Warps * kDepth;
@@ -221,12 +238,12 @@ __global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRow
     }
     if (lane < kMaskWords) s.own_mask[lane] = 0;
     WaitForPreviousKernel();
-    if (lane == 0) {
+    if (threadIdx.x == Warps * 32) {
       BarrierExpect(&s.x_full, kRowBytes);
       BulkCopy(s.x, args.x, kRowBytes, &s.x_full);
     }
     const float scale = args.threshold_scale == nullptr ? 1.0f : *args.threshold_scale;
-    for (int r = lane; r < rows; r += 32) {
+    for (int r = threadIdx.x - Warps * 32; r < rows; r += 64) {
       const int i = first + r;
       s.threshold_bits[r] = ThresholdBits(args.threshold[args.threshold_per_neuron ? i : 0], scale);
       s.gate_bias[r] = args.gate_bias == nullptr ? 0.0f : T::ToFloat(static_cast<const T*>(args.gate_bias)[i]);
@@ -244,7 +261,7 @@ __global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRow
     uint4 x[kChunks];
     BarrierWait(&s.x_full, 0);
 #pragma unroll
-    for (int c = 0; c < kChunks; ++c) x[c] = reinterpret_cast<const uint4*>(s.x)[c * 32 + lane];
+    for (int c = 0; c < kChunks; ++c) x[c] = ForDot<T>(reinterpret_cast<const uint4*>(s.x)[c * 32 + lane]);
 
     int phase = 0;      // 0: gate rows, 1: up rows, 2: down rows, 3: nothing left
     int claimed = -1;   // an entry of found[] that this warp has claimed and that is not there yet
@@ -269,7 +286,7 @@ __global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRow
           if (claimed < rows && Volatile(s.found[claimed]) != ~0ull) {
             found = 1;
           } else if (Volatile(s.decided) == rows) {
-            __threadfence_block();
+            Fence();
             found = claimed < Volatile(s.found_count) ? (Volatile(s.found[claimed]) != ~0ull ? 1 : 0) : 2;
           }
         }
@@ -291,11 +308,10 @@ __global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRow
         }
         total = __shfl_sync(kAll, total, 0);
         if (total < 0) return kNone;
-        const int begin = chunk * kSlabs;
-        if (begin < total) {
+        if (chunk * kSlabs < total) {
           planned = __shfl_sync(kAll, planned, 0);
-          if (planned < min(begin + kSlabs, total)) return kNone;
-          __threadfence_block();
+          if (planned <= chunk) return kNone;
+          Fence();
           const int task = kDown | chunk;
           chunk += Warps;
           return task;
@@ -311,7 +327,7 @@ __global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRow
       uint64_t* barrier = &s.full[warp][slot];
       unsigned char* to = s.ring[warp][slot];
       if (task >= kDown) {
-        const int begin = index * kSlabs;
+        const int begin = s.order[index] * kSlabs;
         const int count = min(kSlabs, Volatile(s.down_rows) - begin);
         if (lane == 0) {
           s.task[warp][slot] = task;
@@ -339,7 +355,8 @@ __global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRow
     bool more = true;
     for (;;) {
       bool starving = false;
-      if (more && issued - done < kDepth) {
+      const int depth = phase == 0 ? GateDepth : phase == 1 ? UpDepth : DownDepth;
+      if (more && issued - done < depth) {
         const int task = next();
         if (task == kEnd) {
           more = false;
@@ -352,6 +369,7 @@ __global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRow
       }
       if (issued == done) {
         if (!more) break;
+        __nanosleep(20);
         continue;
       }
       const int slot = done % Stages;
@@ -362,7 +380,7 @@ __global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRow
       } else {
         BarrierWait(&s.full[warp][slot], parity);
       }
-      if (Early && more) {
+      if (more && issued - done < Stages && issued - done <= depth) {
         const int task = next();
         if (task == kEnd) {
           more = false;
@@ -375,13 +393,12 @@ __global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRow
       const int index = task & kIndexMask;
       const auto* data = reinterpret_cast<const uint4*>(s.ring[warp][slot]);
       if (task >= kDown) {
-        const int begin = index * kSlabs;
+        const int begin = s.order[index] * kSlabs;
         const int count = min(kSlabs, Volatile(s.down_rows) - begin);
-        while (Volatile(s.h_ready) < begin + count) {
-        }
-        __threadfence_block();
+        while (Volatile(s.h_ready) <= index) __nanosleep(20);
+        Fence();
         __syncwarp();
-        for (int i = 0; i < count; ++i) {
+        const auto add = [&](int i) {
           const float h = s.h[begin + i];
 #pragma unroll
           for (int c = 0; c < kSlabChunks; ++c) {
@@ -398,6 +415,12 @@ __global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRow
               }
             }
           }
+        };
+        if (count == kSlabs) {
+#pragma unroll
+          for (int i = 0; i < kSlabs; ++i) add(i);
+        } else {
+          for (int i = 0; i < count; ++i) add(i);
         }
       } else {
         const float dot = Dot<T>(data, x, lane);
@@ -420,7 +443,7 @@ __global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRow
                   static_cast<unsigned long long>(index) << 32 | __float_as_uint(a);
               atomicOr(&s.own_mask[index / kMaskBits], 1u << (index % kMaskBits));
             }
-            __threadfence_block();
+            Fence();
             atomicAdd(&s.decided, 1);
           }
         }
@@ -437,8 +460,8 @@ __global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRow
         out[e] = make_float4(sum[c][4 * e], sum[c][4 * e + 1], sum[c][4 * e + 2], sum[c][4 * e + 3]);
       }
     }
-  } else {
-    // The last warp tells the other blocks which neurons are kept, plans the down rows and collects their h.
+  } else if (warp == Warps) {
+    // This warp tells the other blocks which neurons are kept and plans the block's down rows.
     static_assert(kMaskWords == 4);
     constexpr int kPeers = kMaxBlocks / 32;
     constexpr int kShares = (kMaxBlocks / kSlabs + 31) / 32;
@@ -452,7 +475,7 @@ __global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRow
     }
     while (Volatile(s.decided) < rows) {
     }
-    __threadfence_block();
+    Fence();
     __syncwarp();
     if (Trace && lane == 0) trace[2] = clock64();
     {
@@ -554,6 +577,8 @@ __global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRow
       size = __reduce_add_sync(kAll, size);
     }
     if (lane == 0) *const_cast<volatile int*>(&s.down_rows) = size;
+    const int tasks = (size + kSlabs - 1) / kSlabs;
+    const bool sorted = Order && tasks > 32;
     // neuron[]: the neuron of each rank in the range.
     int from = 0;
     {
@@ -573,6 +598,7 @@ __global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRow
         const int rank = begin + i;
         while (s.rank[from + 1] <= rank) ++from;
         int left = rank - s.rank[from];
+        if (lane % kSlabs == 0) s.key[i / kSlabs] = left, s.order[i / kSlabs] = i / kSlabs;
         const Words words = *reinterpret_cast<const Words*>(s.mask[from]);
         const int n0 = __popc(words.x), n1 = __popc(words.y), n2 = __popc(words.z);
         uint32_t bits = words.x;
@@ -591,38 +617,71 @@ __global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRow
         }
         s.neuron[i] = from * share + min(from, extra) + bit;
       }
-      __threadfence_block();
+      if (!sorted) {
+        Fence();
+        __syncwarp();
+        if (lane == 0) *const_cast<volatile int*>(&s.down_planned) = min(base / kSlabs + 32 / kSlabs, tasks);
+      }
+    }
+    __syncwarp();
+    if (sorted) {
+      // First what its block computes first: a neuron's place among the kept ones of its block.
+      for (int j = lane; j < tasks; j += 32) {
+        const int key = s.key[j];
+        int place = 0;
+#pragma unroll 8
+        for (int other = 0; other < tasks; ++other) {
+          const int k = s.key[other];
+          place += k < key || (k == key && other < j) ? 1 : 0;
+        }
+        s.order[place] = j;
+      }
+      Fence();
       __syncwarp();
-      if (lane == 0) *const_cast<volatile int*>(&s.down_planned) = min(base + 32, size);
+      if (lane == 0) *const_cast<volatile int*>(&s.down_planned) = tasks;
     }
     if (Trace && lane == 0) trace[5] = clock64();
-    // h[]: waits for each value, and empties its cell.
-    constexpr int kTogether = 4;
-    for (int base = 0; base < size; base += 32 * kTogether) {
+  } else {
+    // This warp collects h of the block's down rows and empties their cells: 8 tasks of 4 rows at a time, thrice.
+    constexpr int kTogether = 3;
+    int size;
+    while ((size = Volatile(s.down_rows)) < 0) __nanosleep(100);
+    const int tasks = (size + kSlabs - 1) / kSlabs;
+    for (int base = 0; base < tasks; base += 8 * kTogether) {
+      const int here = min(base + 8 * kTogether, tasks);
+      while (Volatile(s.down_planned) < here) __nanosleep(20);
+      Fence();
+      __syncwarp();
+      int at[kTogether];
       uint32_t* cell[kTogether];
       uint32_t value[kTogether];
       bool waiting[kTogether];
 #pragma unroll
       for (int k = 0; k < kTogether; ++k) {
-        const int i = base + 32 * k + lane;
-        waiting[k] = i < size;
-        cell[k] = waiting[k] ? args.exchange + exchange.h + static_cast<int64_t>(s.neuron[i]) * kSlabs + slab : nullptr;
+        const int task = base + 8 * k + lane / kSlabs;
+        at[k] = task < tasks ? s.order[task] * kSlabs + lane % kSlabs : size;
+        waiting[k] = at[k] < size;
+        cell[k] = waiting[k] ? args.exchange + exchange.h + static_cast<int64_t>(s.neuron[at[k]]) * kSlabs + slab : nullptr;
         value[k] = kEmpty;
       }
+      int ready = 0;
+      while (ready < kTogether) {
 #pragma unroll
-      for (int k = 0; k < kTogether; ++k) {
-        if (waiting[k]) value[k] = Peek(cell[k]);
-      }
-#pragma unroll
-      for (int k = 0; k < kTogether; ++k) {
-        while (waiting[k] && value[k] == kEmpty) value[k] = Peek(cell[k]);
-        if (waiting[k]) {
-          s.h[base + 32 * k + lane] = __uint_as_float(value[k]);
-          Send(cell[k], kEmpty);
+        for (int k = 0; k < kTogether; ++k) {
+          if (waiting[k]) value[k] = Peek(cell[k]);
         }
-        __threadfence_block();
+#pragma unroll
+        for (int k = 0; k < kTogether; ++k) {
+          if (waiting[k] && value[k] != kEmpty) {
+            s.h[at[k]] = __uint_as_float(value[k]);
+            Send(cell[k], kEmpty);
+            waiting[k] = false;
+          }
+          if (ready == k && __all_sync(kAll, !waiting[k])) ready = k + 1;
+        }
+        Fence();
         __syncwarp();
-        if (lane == 0) *const_cast<volatile int*>(&s.h_ready) = min(base + 32 * (k + 1), size);
+        if (lane == 0) *const_cast<volatile int*>(&s.h_ready) = min(base + 8 * ready, tasks);
       }
     }
     if (Trace && lane == 0) trace[6] = clock64();
@@ -633,7 +692,7 @@ __global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRow
   // The block's sums go to the blocks of the slab that finish these columns; each finishes some groups of 4.
   auto* parts = reinterpret_cast<Words*>(args.exchange + exchange.parts) +
                 static_cast<int64_t>(slab) * exchange.max_positions * kGroups;  // [position, kGroups]
-  for (int q = threadIdx.x; q < kGroups; q += (Warps + 1) * 32) {
+  for (int q = threadIdx.x; q < kGroups; q += (Warps + 2) * 32) {
     float4 v = reinterpret_cast<const float4*>(s.ring[0][0])[q];
 #pragma unroll
     for (int w = 1; w < Warps; ++w) {
@@ -644,11 +703,11 @@ __global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRow
   }
   if (Trace && threadIdx.x == 0) trace[8] = clock64();
   // A warp takes 4 positions at a time and 8 groups of columns; the order of the sum is that of the positions.
-  float4* of_warps = reinterpret_cast<float4*>(s.x);  // [groups, Warps + 1]
+  float4* of_warps = reinterpret_cast<float4*>(s.x);  // [groups, Warps + 2]
   for (int q = lane % 8; q < (groups + 7) / 8 * 8; q += 8) {
     float4 v = {0.0f, 0.0f, 0.0f, 0.0f};
     if (q < groups) {
-      for (int p = warp * 4 + lane / 8; p < positions; p += (Warps + 1) * 4) {
+      for (int p = warp * 4 + lane / 8; p < positions; p += (Warps + 2) * 4) {
         Words* cell = parts + static_cast<int64_t>(p) * kGroups + group_begin + q;
         Words w = Peek(cell);
         while (!IsFull(w)) w = Peek(cell);
@@ -664,14 +723,14 @@ __global__ void __launch_bounds__((Warps + 1) * 32, 1) SparseRow(const SparseRow
       v.z += __shfl_xor_sync(kAll, v.z, distance);
       v.w += __shfl_xor_sync(kAll, v.w, distance);
     }
-    if (lane < 8) of_warps[q * (Warps + 1) + warp] = v;
+    if (lane < 8) of_warps[q * (Warps + 2) + warp] = v;
   }
   __syncthreads();
-  for (int c = threadIdx.x; c < groups * 4; c += (Warps + 1) * 32) {
-    const float* of_warp = reinterpret_cast<const float*>(of_warps + c / 4 * (Warps + 1)) + c % 4;
+  for (int c = threadIdx.x; c < groups * 4; c += (Warps + 2) * 32) {
+    const float* of_warp = reinterpret_cast<const float*>(of_warps + c / 4 * (Warps + 2)) + c % 4;
     float v = of_warp[0];
 #pragma unroll
-    for (int w = 1; w <= Warps; ++w) v += of_warp[w * 4];
+    for (int w = 1; w < Warps + 2; ++w) v += of_warp[w * 4];
     const int column = slab * kSlabColumns + group_begin * 4 + c;
     if (args.down_bias != nullptr) v = __fadd_rn(v, T::ToFloat(static_cast<const T*>(args.down_bias)[column]));
     static_cast<T*>(args.y)[column] = T::FromFloat(v);
