@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Asynchronous copies of whole rows into shared memory (sm_90), the barriers that count their bytes, and the
-// single words that blocks of one launch pass to each other through L2.
+// Asynchronous copies of whole rows into shared memory (sm_90) and the barriers that count their bytes.
 #pragma once
 #include <cstdint>
 
@@ -61,58 +60,8 @@ __device__ __forceinline__ void BulkCopy(void* shared, const void* global, uint3
       : "memory");
 }
 
-__device__ __forceinline__ void BulkCopy(void* shared, const void* global, uint32_t bytes, uint64_t* barrier) {
-  asm volatile(
-      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
-          SharedAddress(shared)),
-      "l"(global), "r"(bytes), "r"(SharedAddress(barrier))
-      : "memory");
-}
-
 // Programmatic dependent launch; both do nothing in a launch without that attribute.
 __device__ __forceinline__ void WaitForPreviousKernel() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 __device__ __forceinline__ void AllowNextKernel() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
-
-// A word of the exchange area is kEmpty until its one writer fills it, and its one reader empties it again.
-// So data and its flag are one store, nothing is fenced, and a launch leaves the area as it found it.
-constexpr uint32_t kEmpty = 0xffffffffu;
-
-struct alignas(16) Words {
-  uint32_t x, y, z, w;
-};
-
-__device__ __forceinline__ void Send(Words* cell, Words v) {
-  asm volatile("st.relaxed.gpu.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(cell), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
-               : "memory");
-}
-
-__device__ __forceinline__ Words Peek(const Words* cell) {
-  Words v;
-  asm volatile("ld.relaxed.gpu.global.v4.b32 {%0, %1, %2, %3}, [%4];"
-               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-               : "l"(cell)
-               : "memory");
-  return v;
-}
-
-__device__ __forceinline__ void Send(uint32_t* cell, uint32_t v) {
-  asm volatile("st.relaxed.gpu.global.b32 [%0], %1;" ::"l"(cell), "r"(v) : "memory");
-}
-
-__device__ __forceinline__ uint32_t Peek(const uint32_t* cell) {
-  uint32_t v;
-  asm volatile("ld.relaxed.gpu.global.b32 %0, [%1];" : "=r"(v) : "l"(cell) : "memory");
-  return v;
-}
-
-__device__ __forceinline__ bool IsFull(const Words& v) {
-  return v.x != kEmpty && v.y != kEmpty && v.z != kEmpty && v.w != kEmpty;
-}
-
-// The bits to send for a float: a NaN whose bits are those of an empty word becomes another NaN.
-__device__ __forceinline__ uint32_t Sendable(float value) {
-  const uint32_t bits = __float_as_uint(value);
-  return bits == kEmpty ? 0x7fffffffu : bits;
-}
 
 }  // namespace cats::cuda

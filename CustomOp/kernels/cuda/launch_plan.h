@@ -1,36 +1,110 @@
 // SPDX-License-Identifier: MIT
-// Sizes of the CUDA kernels' launches: plain C++, so that it is compiled and tested where there is no nvcc.
+// Which CUDA kernel computes one row of SparseGatedMlp, on how many blocks and with how much memory: plain C++,
+// so that it is compiled and tested where there is no nvcc.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 
+#include "formats/dtype.h"
 #include "formats/portable.h"
 
 namespace cats::cuda {
 
-// The one-row kernel cuts the columns of down into slabs: block b adds up columns of slab b % kSlabs only.
+// ---- The fused kernel (sparse_row.cuh) --------------------------------------------------------------------
+
+// The columns of down are cut into slabs: block b adds up columns of slab b % kSlabs only.
 constexpr int kSlabs = 4;
+constexpr int kMinBlocks = 32;
 constexpr int kMaxBlocks = 192;
 // A block's kept neurons as bits, 31 in a word: a word of ones stands for "nothing here yet".
 constexpr int kMaskBits = 31;
 constexpr int kMaskWords = 4;
-constexpr int kMaxNeuronsPerBlock = kMaskBits * kMaskWords;
+constexpr int kMaxNeuronsPerBlock = kMaskBits * kMaskWords - 1;  // the last bit says whether the block shares
 // The rows of down that a block adds up: its share of all, and what makes up for its fewer gate and up rows.
+// The first is at most kSlabs * kMaxNeuronsPerBlock and a little, the second the same (launch_plan_test.cc).
 constexpr int kMaxDownRows = 3 * kSlabs * kMaxNeuronsPerBlock;
+constexpr int kStages = 2;  // rows in shared memory for each warp: one arrives while one is worked on
 
-// Where things lie in the exchange area, in 4-byte words.
+// The kept ones among the last quarter of a block's neurons may be computed by any block.
+#ifndef SHARE_DIV
+#define SHARE_DIV 4
+#endif
+CATS_HD constexpr int FirstShared(int neurons) { return SHARE_DIV == 0 ? neurons : neurons - neurons / (SHARE_DIV + !SHARE_DIV); }
+
+// How many warps work on rows of this size, so that two rows for each fit into 227 KB; 0: too large.
+CATS_HD constexpr int FusedWarps(int64_t row_bytes) {
+  return row_bytes <= 10240 ? 8 : row_bytes <= 12288 ? 7 : row_bytes <= 16384 ? 6 : row_bytes <= 20480 ? 4 : 0;
+}
+
+// The hidden sizes that the fused kernel is compiled for, each with every dtype whose rows fit.
+constexpr int kFusedHidden[] = {2048, 3072, 4096, 5120, 6144, 8192};
+
+// Where things lie in the exchange area, in 4-byte words. Every word is all ones before the first launch, and
+// each launch leaves them so, but for the tickets.
 struct SparseRowExchange {
-  int64_t masks;      // [to block, from block, kMaskWords]
-  int64_t h;          // [intermediate, kSlabs]: each slab's reader has its own copy
-  int64_t parts;      // [kSlabs, max_positions, hidden / kSlabs]
-  int64_t max_positions;
+  int64_t tickets;        // two counters of shared up rows, used in turn, and the launches so far; each less one
+  int64_t masks;          // [to block, from block, kMaskWords]
+  int64_t a;              // [intermediate]: the gate activations of shared neurons
+  int64_t h;              // [intermediate, kSlabs]: each slab's reader has its own copy
+  int64_t parts;          // [kSlabs, max_positions, hidden / kSlabs]
+  int64_t max_positions;  // blocks of a slab
   int64_t words;
 
-  CATS_HD SparseRowExchange(int64_t blocks, int64_t intermediate, int64_t hidden)
-      : masks(0),
-        h(blocks * blocks * kMaskWords),
+  CATS_HD constexpr SparseRowExchange(int64_t blocks, int64_t intermediate, int64_t hidden)
+      : tickets(0),
+        masks(4),
+        a(masks + blocks * blocks * kMaskWords),
+        h(a + (intermediate + 3) / 4 * 4),
         parts(h + intermediate * kSlabs),
         max_positions((blocks + kSlabs - 1) / kSlabs),
         words(parts + max_positions * hidden) {}
 };
+
+// ---- The general kernels (general_row.cuh) ----------------------------------------------------------------
+
+constexpr int kGeneralColumns = 256;  // of a block of the second kernel
+constexpr int kGeneralParts = 32;     // ranges of neurons that are added up apart
+
+struct GeneralRowScratch {
+  int64_t h;      // float [intermediate]
+  int64_t parts;  // float [kGeneralParts, hidden]
+  int64_t kept;   // int32 [intermediate]
+  int64_t words;
+
+  CATS_HD constexpr GeneralRowScratch(int64_t intermediate, int64_t hidden)
+      : h(0), parts(intermediate), kept(parts + kGeneralParts * hidden), words(kept + intermediate) {}
+};
+
+// ---- The choice -------------------------------------------------------------------------------------------
+
+struct DeviceLimits {
+  int multiprocessors;
+  int compute_capability;   // 90 for 9.0
+  int shared_bytes;         // a block may ask for
+  bool cooperative_launch;
+};
+
+struct SparseRowPlan {
+  bool fused;             // else the general kernels
+  int blocks;             // of the fused kernel
+  bool exchange;          // scratch must be all ones before the first launch; else its contents are free
+  size_t scratch_bytes;
+};
+
+// aligned: x, gate, up and down all lie at multiples of 16 bytes.
+inline SparseRowPlan PlanSparseRow(const DeviceLimits& device, DType dtype, int64_t hidden, int64_t intermediate,
+                                   bool aligned) {
+  const int64_t row_bytes = hidden * static_cast<int64_t>(SizeOf(dtype));
+  bool compiled = false;
+  for (int size : kFusedHidden) compiled = compiled || size == hidden;
+  const int64_t blocks = device.multiprocessors;
+  const bool fused = aligned && compiled && FusedWarps(row_bytes) > 0 && device.compute_capability == 90 &&
+                     device.shared_bytes >= 227 * 1024 && device.cooperative_launch && blocks >= kMinBlocks &&
+                     blocks <= kMaxBlocks && intermediate >= blocks &&
+                     (intermediate + blocks - 1) / blocks <= kMaxNeuronsPerBlock;
+  const int64_t words = fused ? SparseRowExchange(blocks, intermediate, hidden).words
+                              : GeneralRowScratch(intermediate, hidden).words;
+  return {fused, fused ? static_cast<int>(blocks) : 0, fused, static_cast<size_t>(words) * 4};
+}
 
 }  // namespace cats::cuda

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+// The two warps of a block of the fused one-row kernel that work on no rows: one exchanges masks with the other
+// blocks and plans the down rows, one collects the h that belong to these.
+#pragma once
+#include "kernels/cuda/sparse_row_shared.cuh"
+
+namespace cats::cuda {
+
+__device__ __forceinline__ int PrefixSum(int v, int lane) {  // inclusive
+#pragma unroll
+  for (int distance = 1; distance < 32; distance *= 2) {
+    const int other = __shfl_up_sync(kAll, v, distance);
+    if (lane >= distance) v += other;
+  }
+  return v;
+}
+
+template <class T, int Hidden>
+struct RowPlanner {
+  using Shared = SparseRowShared<T, Hidden>;
+  static constexpr int kPeers = kMaxBlocks / 32;  // blocks in a row that a lane looks after, at most
+  static constexpr int kShares = (kMaxBlocks / kSlabs + 31) / 32;
+  static constexpr uint32_t kSharing = 1u << (kMaskBits - 1);  // in the last word of a mask
+
+  const SparseRowArgs& args;
+  const BlockPlace& place;
+  const SparseRowExchange& exchange;
+  Shared& s;
+  const int lane;
+  const int peers = (place.blocks + 31) / 32;
+  int kept[kPeers] = {};    // of the lane's blocks
+  int shared[kPeers] = {};
+
+  __device__ void Run() {
+    const int first_peer = lane * peers;
+    SendMask();
+    ReceiveMasks();
+    // Ranks: what the blocks before each one keep, and what they share.
+    int of_lane = 0, shared_of_lane = 0;
+#pragma unroll
+    for (int k = 0; k < kPeers; ++k) of_lane += kept[k], shared_of_lane += shared[k];
+    int before = PrefixSum(of_lane, lane), shared_before = PrefixSum(shared_of_lane, lane);
+    const int total = __shfl_sync(kAll, before, 31), shared_total = __shfl_sync(kAll, shared_before, 31);
+    before -= of_lane;
+    shared_before -= shared_of_lane;
+    int holder_begin = before;
+#pragma unroll
+    for (int k = 0; k < kPeers; ++k) {
+      if (k < peers && first_peer + k < place.blocks) {
+        s.rank[first_peer + k] = before;
+        s.shared_rank[first_peer + k] = shared_before;
+      }
+      before += kept[k];
+      shared_before += shared[k];
+    }
+    if (lane == 0) {
+      s.rank[place.blocks] = total;
+      s.shared_rank[place.blocks] = shared_total;
+      if (place.block == 0) {
+        if (args.active != nullptr) *args.active = total;
+        // All blocks have read the number of this launch: each sent its mask after that.
+        Send(args.exchange + exchange.tickets + ((s.launch + 1u) & 1u), kEmpty);
+        Send(args.exchange + exchange.tickets + 2, s.launch + 1u);
+      }
+    }
+    Fence();
+    __syncwarp();
+    if (lane == 0) Store(s.shared_total, shared_total);
+    int begin, size;
+    Range(total, begin, size);
+    if (lane == 0) Store(s.down_rows, size);
+    // The block that holds the first row of the range, then each lane finds its own rows.
+    int from = 0;
+    bool mine = false;
+#pragma unroll
+    for (int k = 0; k < kPeers; ++k) {
+      if (begin >= holder_begin && begin < holder_begin + kept[k]) from = first_peer + k, mine = true;
+      holder_begin += kept[k];
+    }
+    const uint32_t holder = __ballot_sync(kAll, mine);
+    from = __shfl_sync(kAll, from, holder == 0 ? 0 : __ffs(holder) - 1);
+    for (int base = 0; base < size; base += 32) {
+      const int i = base + lane;
+      if (i < size) {
+        while (s.rank[from + 1] <= begin + i) ++from;
+        s.neuron[i] = place.FirstOf(from) + NthKept(*reinterpret_cast<const Words*>(s.mask[from]), begin + i - s.rank[from]);
+      }
+      Fence();
+      __syncwarp();
+      if (lane == 0) Store(s.down_planned, min(base + 32, size));
+    }
+  }
+
+  __device__ void SendMask() {
+    auto* cells = reinterpret_cast<Words*>(args.exchange + exchange.masks) + place.block;  // [to, from]
+    const int neurons = place.NeuronsOf(place.block);
+    while (Load(s.decided) < neurons) {
+    }
+    Fence();
+    __syncwarp();
+    const uint32_t sharing = Load(s.sharing) == 1 ? kSharing : 0;
+    const Words own = {s.own_mask[0], s.own_mask[1], s.own_mask[2], s.own_mask[3] | sharing};
+    for (int to = lane; to < place.blocks; to += 32) Send(cells + to * place.blocks, own);
+  }
+
+  __device__ void ReceiveMasks() {
+    auto* inbox = reinterpret_cast<Words*>(args.exchange + exchange.masks) + place.block * place.blocks + lane * peers;
+    uint32_t missing = 0;
+#pragma unroll
+    for (int k = 0; k < kPeers; ++k) {
+      if (k < peers && lane * peers + k < place.blocks) missing |= 1u << k;
+    }
+    while (missing != 0) {
+      Words got[kPeers];
+#pragma unroll
+      for (int k = 0; k < kPeers; ++k) {
+        if (missing >> k & 1u) got[k] = Peek(inbox + k);
+      }
+#pragma unroll
+      for (int k = 0; k < kPeers; ++k) {
+        if ((missing >> k & 1u) == 0 || !IsFull(got[k])) continue;
+        const int from = lane * peers + k;
+        const bool sharing = (got[k].w & kSharing) != 0;
+        got[k].w &= ~kSharing;
+        *reinterpret_cast<Words*>(s.mask[from]) = got[k];
+        kept[k] = Count(got[k]);
+        shared[k] = sharing ? Count(BitsFrom(got[k], FirstShared(place.NeuronsOf(from)))) : 0;
+        Send(inbox + k, {kEmpty, kEmpty, kEmpty, kEmpty});
+        missing &= ~(1u << k);
+      }
+    }
+    __syncwarp();
+  }
+
+  // Each block of a slab adds up a range of the kept neurons in their order. Its size depends on the masks alone
+  // and makes up for the block's gate and up rows (a whole row is kSlabs parts), so that all read the same amount.
+  __device__ void Range(int total, int& begin, int& size) {
+    const int fair = total / place.blocks;  // up rows of a block when some are shared
+    int cost[kShares];
+    bool in[kShares];
+#pragma unroll
+    for (int k = 0; k < kShares; ++k) {
+      const int p = lane + 32 * k;
+      in[k] = p < place.positions;
+      cost[k] = 0;
+      if (in[k]) {
+        const int b = p * kSlabs + place.slab;
+        int ups = s.rank[b + 1] - s.rank[b];
+        if (SHARE_DIV != 0 && fair * 6 >= place.share) {
+          const Words mask = *reinterpret_cast<const Words*>(s.mask[b]);
+          ups = max(fair, ups - Count(BitsFrom(mask, FirstShared(place.NeuronsOf(b)))));
+        }
+        cost[k] = kSlabs * (place.NeuronsOf(b) + ups);
+      }
+    }
+    int level = 0, rest = 0;
+    for (bool again = true; again;) {
+      int members = 0, work = 0;
+      bool over = false;
+#pragma unroll
+      for (int k = 0; k < kShares; ++k) {
+        members += __popc(__ballot_sync(kAll, in[k]));
+        work += in[k] ? cost[k] : 0;
+      }
+      work = total + __reduce_add_sync(kAll, work);
+      level = static_cast<int>(static_cast<uint32_t>(work) / static_cast<uint32_t>(members));
+      rest = work - level * members;
+#pragma unroll
+      for (int k = 0; k < kShares; ++k) {
+        if (in[k] && cost[k] > level) in[k] = false, over = true;
+      }
+      again = __any_sync(kAll, over);
+    }
+    begin = size = 0;
+    int places = 0;
+#pragma unroll
+    for (int k = 0; k < kShares; ++k) {
+      const uint32_t members = __ballot_sync(kAll, in[k]);
+      const int nth = places + __popc(members & ((1u << lane) - 1));
+      const int mine = in[k] ? level - cost[k] + (nth < rest ? 1 : 0) : 0;
+      if (lane + 32 * k < place.position) begin += mine;
+      if (lane + 32 * k == place.position) size = mine;
+      places += __popc(members);
+    }
+    begin = __reduce_add_sync(kAll, begin);
+    size = __reduce_add_sync(kAll, size);
+  }
+
+  // The other warp: h of the block's down rows, 96 at a time; their cells are emptied.
+  __device__ void Collect() {
+    constexpr int kTogether = 3;
+    while (Load(s.down_rows) < 0) __nanosleep(100);
+    const int size = Load(s.down_rows);
+    for (int base = 0; base < size; base += 32 * kTogether) {
+      while (Load(s.down_planned) < min(base + 32 * kTogether, size)) __nanosleep(20);
+      Fence();
+      __syncwarp();
+      uint32_t* cell[kTogether];
+      uint32_t value[kTogether];
+      bool waiting[kTogether];
+#pragma unroll
+      for (int k = 0; k < kTogether; ++k) {
+        const int i = base + 32 * k + lane;
+        waiting[k] = i < size;
+        cell[k] = args.exchange + exchange.h + (waiting[k] ? static_cast<int64_t>(s.neuron[i]) * kSlabs + place.slab : 0);
+      }
+      int ready = 0;
+      while (ready < kTogether) {
+#pragma unroll
+        for (int k = 0; k < kTogether; ++k) value[k] = waiting[k] ? Peek(cell[k]) : kEmpty;
+#pragma unroll
+        for (int k = 0; k < kTogether; ++k) {
+          if (value[k] != kEmpty) {
+            s.h[base + 32 * k + lane] = __uint_as_float(value[k]);
+            Send(cell[k], kEmpty);
+            waiting[k] = false;
+          }
+          if (__all_sync(kAll, !waiting[k]) && ready == k) ready = k + 1;
+        }
+        Fence();
+        __syncwarp();
+        if (lane == 0) Store(s.h_ready, min(base + 32 * ready, size));
+      }
+    }
+  }
+};
+
+}  // namespace cats::cuda

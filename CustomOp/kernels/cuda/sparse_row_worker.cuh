@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+// A warp of the fused one-row kernel that works on rows: gate rows, then up rows, then down rows, as they come.
+// It starts its next copy when one has arrived and works on that one meanwhile.
+#pragma once
+#include "kernels/cuda/bulk_copy.cuh"
+#include "kernels/cuda/sparse_row_shared.cuh"
+#include "kernels/decision.h"
+#include "kernels/silu.h"
+
+namespace cats::cuda {
+
+template <class T, int Hidden>
+struct RowWorker {
+  using Size = RowSize<T, Hidden>;
+  using Shared = SparseRowShared<T, Hidden>;
+  static constexpr int kWarps = Size::kWarps;
+  enum Task : int { kNone = 0, kEnd = 1, kGate = 1 << 28, kUp = 2 << 28, kSharedUp = 3 << 28, kDown = 4 << 28 };
+  static constexpr int kIndex = (1 << 28) - 1;  // of a task: the number of its row, or of its rows
+
+  const SparseRowArgs& args;
+  const BlockPlace& place;
+  const SparseRowExchange& exchange;
+  Shared& s;
+  const int warp, lane, first, neurons;
+  const uint64_t policy = EvictFirst();
+  Task phase = kGate;
+  int claimed = -1;       // lane 0: an entry of found[] that may not be there yet
+  uint32_t ticket = 0;    // lane 0: of the next shared up row
+  int chunk;              // the next down task
+  int issued = 0, done = 0;
+
+  __device__ RowWorker(const SparseRowArgs& args_, const BlockPlace& place_, const SparseRowExchange& exchange_,
+                       Shared& shared, int warp_, int lane_)
+      : args(args_), place(place_), exchange(exchange_), s(shared), warp(warp_), lane(lane_),
+        first(place_.FirstOf(place_.block)), neurons(place_.NeuronsOf(place_.block)), chunk(warp_) {}
+
+  __device__ void Copy(void* to, const void* matrix, int64_t row, int offset, int bytes, uint64_t* barrier) {
+    BulkCopy(to, static_cast<const unsigned char*>(matrix) + row * Size::kBytes + offset, bytes, barrier, policy);
+  }
+
+  // The first gate row; it depends on nothing, so nothing is waited for.
+  __device__ void Start() {
+    if (lane == 0) {
+      for (int i = 0; i < kStages; ++i) BarrierInit(&s.full[warp][i]);
+      BarrierInitFence();
+    }
+    if (warp < neurons) Issue(kGate | warp);
+  }
+
+  // The next task of this warp, the same in all lanes; kNone if there is none yet, kEnd if never again.
+  __device__ int Next() {
+    if (phase == kGate) {
+      int r = 0;
+      if (lane == 0) r = atomicAdd(&s.gate_next, 1);
+      r = __shfl_sync(kAll, r, 0);
+      if (r < neurons) return kGate | r;
+      phase = kUp;
+    }
+    if (phase == kUp) {
+      int task = kNone;
+      if (lane == 0) {
+        if (claimed < 0) claimed = atomicAdd(&s.found_next, 1);
+        const bool complete = Load(s.decided) == neurons;
+        Fence();
+        if (claimed < neurons && Load(s.found[claimed]) != ~0ull) {
+          task = kUp | claimed;
+          claimed = -1;
+        } else if (complete && claimed >= Load(s.found_count)) {
+          task = kEnd;
+        }
+      }
+      task = __shfl_sync(kAll, task, 0);
+      if (task != kEnd) return task;
+      phase = kSharedUp;
+      TakeTicket();
+    }
+    if (phase == kSharedUp) {
+      const int total = __shfl_sync(kAll, Load(s.shared_total), 0);
+      if (total < 0) return kNone;
+      if (total > 0) {
+        const int n = __shfl_sync(kAll, static_cast<int>(ticket + 1u), 0);
+        if (n < total) {
+          TakeTicket();
+          return kSharedUp | SharedNeuron(n);
+        }
+      }
+      phase = kDown;
+    }
+    if (phase == kDown) {
+      const int total = __shfl_sync(kAll, Load(s.down_rows), 0);
+      const int planned = __shfl_sync(kAll, Load(s.down_planned), 0);
+      if (total < 0) return kNone;
+      if (chunk * kSlabs < total) {
+        if (planned < min(chunk * kSlabs + kSlabs, total)) return kNone;
+        Fence();
+        chunk += kWarps;
+        return kDown | (chunk - kWarps);
+      }
+      phase = kEnd;
+    }
+    return kEnd;
+  }
+
+  // Its answer is used for the next row only, so that nobody waits for it.
+  __device__ void TakeTicket() {
+    if (lane == 0) ticket = atomicAdd(args.exchange + exchange.tickets + (s.launch & 1u), 1u);
+  }
+
+  __device__ int SharedNeuron(int n) {
+    const int peers = (place.blocks + 31) / 32;
+    int block = 0;
+    bool mine = false;
+    for (int k = 0; k < peers; ++k) {
+      const int b = min(lane * peers + k, place.blocks - 1);
+      if (s.shared_rank[b] <= n && n < s.shared_rank[b + 1]) block = b, mine = true;
+    }
+    block = __shfl_sync(kAll, block, __ffs(__ballot_sync(kAll, mine)) - 1);
+    const Words mask = *reinterpret_cast<const Words*>(s.mask[block]);
+    return place.FirstOf(block) + NthKept(BitsFrom(mask, FirstShared(place.NeuronsOf(block))), n - s.shared_rank[block]);
+  }
+
+  __device__ void Issue(int task) {
+    const int slot = issued % kStages;
+    const int index = task & kIndex;
+    uint64_t* barrier = &s.full[warp][slot];
+    unsigned char* to = s.ring[warp][slot];
+    if ((task & ~kIndex) == kDown) {
+      const int begin = index * kSlabs;
+      const int count = min(kSlabs, s.down_rows - begin);
+      if (lane == 0) {
+        s.task[warp][slot] = task;
+        BarrierExpect(barrier, count * Size::kSlabBytes);
+      }
+      __syncwarp();
+      if (lane < count) {
+        Copy(to + lane * Size::kSlabBytes, args.down, s.neuron[begin + lane], place.slab * Size::kSlabBytes,
+             Size::kSlabBytes, barrier);
+      }
+    } else if (lane == 0) {
+      s.task[warp][slot] = task;
+      BarrierExpect(barrier, Size::kBytes);
+      const int type = task & ~kIndex;
+      const int64_t row = type == kGate ? first + index : type == kSharedUp ? index : first + static_cast<int>(Load(s.found[index]) >> 32);
+      Copy(to, type == kGate ? args.gate : args.up, row, 0, Size::kBytes, barrier);
+    }
+    ++issued;
+    __syncwarp();
+  }
+
+  __device__ void Gate(int r, float dot) {
+    const float biased = args.gate_bias == nullptr ? dot : __fadd_rn(dot, s.gate_bias[r]);
+    const float a = Rounded(T{}, Silu(Rounded(T{}, biased)));
+    if (lane != 0) return;
+    if (IsKept(a, s.threshold_bits[r])) {
+      if (r >= FirstShared(neurons) && Sharing()) {
+        Send(args.exchange + exchange.a + first + r, Sendable(a));
+      } else {
+        const int u = atomicAdd(&s.found_count, 1);
+        Store(s.found[u], static_cast<unsigned long long>(r) << 32 | __float_as_uint(a));
+      }
+      atomicOr(&s.own_mask[r / kMaskBits], 1u << (r % kMaskBits));
+    }
+    Fence();
+    atomicAdd(&s.decided, 1);
+  }
+
+  // Sharing waits for all blocks' masks, which few up rows are not worth: with those the block's own are done
+  // before the masks are here. The first to ask decides by what is kept so far.
+  __device__ bool Sharing() {
+    int sharing = Load(s.sharing);
+    if (sharing < 0) {
+      const int choice = Load(s.found_count) * 6 >= Load(s.decided) ? 1 : 0;
+      const int before = atomicCAS(&s.sharing, -1, choice);
+      sharing = before < 0 ? choice : before;
+    }
+    return sharing != 0;
+  }
+
+  __device__ void Up(int neuron, float a, float bias, float dot) {
+    const float h = __fmul_rn(a, args.up_bias == nullptr ? dot : __fadd_rn(dot, bias));
+    const uint32_t bits = Sendable(h);
+    if (lane == 0) Send(reinterpret_cast<Words*>(args.exchange + exchange.h) + neuron, {bits, bits, bits, bits});
+  }
+
+  __device__ void SharedUp(int neuron, float dot) {
+    uint32_t* cell = args.exchange + exchange.a + neuron;
+    uint32_t bits = kEmpty;
+    while (bits == kEmpty) bits = Peek(cell);  // all lanes: the same answer
+    __syncwarp();
+    if (lane == 0) Send(cell, kEmpty);
+    const float bias = args.up_bias == nullptr ? 0.0f : T::ToFloat(static_cast<const T*>(args.up_bias)[neuron]);
+    Up(neuron, __uint_as_float(bits), bias, dot);
+  }
+
+  __device__ void Down(int index, const uint4* data, float (&sum)[Size::kSlabChunks][Size::kPerLane]) {
+    const int begin = index * kSlabs;
+    const int count = min(kSlabs, s.down_rows - begin);
+    while (Load(s.h_ready) < begin + count) __nanosleep(20);
+    Fence();
+    __syncwarp();
+    if (count == kSlabs) {
+#pragma unroll
+      for (int i = 0; i < kSlabs; ++i) AddRow<T>(sum, s.h[begin + i], data + i * Size::kSlabChunks * 32, lane);
+    } else {
+      for (int i = 0; i < count; ++i) AddRow<T>(sum, s.h[begin + i], data + i * Size::kSlabChunks * 32, lane);
+    }
+  }
+
+  // All tasks; then the warp's sums lie where its first stage was.
+  __device__ void Run() {
+    uint4 x[Size::kChunks];
+    BarrierWait(&s.x_full, 0);
+#pragma unroll
+    for (int c = 0; c < Size::kChunks; ++c) x[c] = ForDot<T>(reinterpret_cast<const uint4*>(s.x)[c * 32 + lane]);
+    float sum[Size::kSlabChunks][Size::kPerLane] = {};
+    for (bool more = true; more || issued > done;) {
+      if (issued > done) {
+        BarrierWait(&s.full[warp][done % kStages], (done / kStages) & 1);
+      }
+      const bool arrived = issued > done;
+      if (more) {
+        const int task = Next();
+        if (task == kEnd) {
+          more = false;
+        } else if (task != kNone) {
+          Issue(task);
+        } else if (!arrived) {
+          __nanosleep(20);
+        }
+      }
+      if (!arrived) continue;
+      const int slot = done % kStages;
+      const int task = s.task[warp][slot];
+      const int index = task & kIndex;
+      const auto* data = reinterpret_cast<const uint4*>(s.ring[warp][slot]);
+      if ((task & ~kIndex) == kDown) {
+        Down(index, data, sum);
+      } else {
+        const float dot = Dot<T>(data, x, lane);
+        if ((task & ~kIndex) == kGate) {
+          Gate(index, dot);
+        } else if ((task & ~kIndex) == kSharedUp) {
+          SharedUp(index, dot);
+        } else {
+          const unsigned long long entry = s.found[index];
+          const int r = static_cast<int>(entry >> 32);
+          Up(first + r, __uint_as_float(static_cast<uint32_t>(entry)), s.up_bias[r], dot);
+        }
+      }
+      __syncwarp();
+      ++done;
+    }
+#pragma unroll
+    for (int c = 0; c < Size::kSlabChunks; ++c) {
+      auto* out = reinterpret_cast<float4*>(s.ring[warp][0]) + (c * 32 + lane) * (Size::kPerLane / 4);
+#pragma unroll
+      for (int e = 0; e < Size::kPerLane / 4; ++e) {
+        out[e] = make_float4(sum[c][4 * e], sum[c][4 * e + 1], sum[c][4 * e + 2], sum[c][4 * e + 3]);
+      }
+    }
+  }
+};
+
+}  // namespace cats::cuda
