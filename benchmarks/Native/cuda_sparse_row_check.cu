@@ -223,7 +223,8 @@ void SkippedRows(DType dtype, int64_t hidden, int64_t intermediate, bool general
   const auto before = out.Run(p, false, stream);
   for (int64_t i = 0; i < intermediate; ++i) {
     if (p.kept[i]) continue;
-    for (T* matrix : {p.up.data, p.down.data}) CHECK(cudaMemsetAsync(matrix + i * hidden, 0xff, hidden * sizeof(T), stream));
+    CHECK(cudaMemsetAsync(p.up.data + i * hidden, 0xff, hidden * sizeof(T), stream));
+    CHECK(cudaMemsetAsync(p.down.data + i * hidden, 0xff, hidden * sizeof(T), stream));
   }
   CHECK(cudaStreamSynchronize(stream));
   Expect(SameBits(before, out.Run(p, false, stream)), p.Name() + ": a skipped row shows");

@@ -19,17 +19,11 @@ constexpr int kMaxBlocks = 192;
 // A block's kept neurons as bits, 31 in a word: a word of ones stands for "nothing here yet".
 constexpr int kMaskBits = 31;
 constexpr int kMaskWords = 4;
-constexpr int kMaxNeuronsPerBlock = kMaskBits * kMaskWords - 1;  // the last bit says whether the block shares
+constexpr int kMaxNeuronsPerBlock = kMaskBits * kMaskWords;
 // The rows of down that a block adds up: its share of all, and what makes up for its fewer gate and up rows.
 // The first is at most kSlabs * kMaxNeuronsPerBlock and a little, the second the same (launch_plan_test.cc).
 constexpr int kMaxDownRows = 3 * kSlabs * kMaxNeuronsPerBlock;
 constexpr int kStages = 2;  // rows in shared memory for each warp: one arrives while one is worked on
-
-// The kept ones among the last quarter of a block's neurons may be computed by any block.
-#ifndef SHARE_DIV
-#define SHARE_DIV 4
-#endif
-CATS_HD constexpr int FirstShared(int neurons) { return SHARE_DIV == 0 ? neurons : neurons - neurons / (SHARE_DIV + !SHARE_DIV); }
 
 // How many warps work on rows of this size, so that two rows for each fit into 227 KB; 0: too large.
 CATS_HD constexpr int FusedWarps(int64_t row_bytes) {
@@ -40,21 +34,17 @@ CATS_HD constexpr int FusedWarps(int64_t row_bytes) {
 constexpr int kFusedHidden[] = {2048, 3072, 4096, 5120, 6144, 8192};
 
 // Where things lie in the exchange area, in 4-byte words. Every word is all ones before the first launch, and
-// each launch leaves them so, but for the tickets.
+// each launch leaves it so.
 struct SparseRowExchange {
-  int64_t tickets;        // two counters of shared up rows, used in turn, and the launches so far; each less one
   int64_t masks;          // [to block, from block, kMaskWords]
-  int64_t a;              // [intermediate]: the gate activations of shared neurons
   int64_t h;              // [intermediate, kSlabs]: each slab's reader has its own copy
   int64_t parts;          // [kSlabs, max_positions, hidden / kSlabs]
   int64_t max_positions;  // blocks of a slab
   int64_t words;
 
   CATS_HD constexpr SparseRowExchange(int64_t blocks, int64_t intermediate, int64_t hidden)
-      : tickets(0),
-        masks(4),
-        a(masks + blocks * blocks * kMaskWords),
-        h(a + (intermediate + 3) / 4 * 4),
+      : masks(0),
+        h(blocks * blocks * kMaskWords),
         parts(h + intermediate * kSlabs),
         max_positions((blocks + kSlabs - 1) / kSlabs),
         words(parts + max_positions * hidden) {}

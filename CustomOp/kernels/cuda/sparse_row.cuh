@@ -85,14 +85,13 @@ __global__ void __launch_bounds__((RowSize<T, Hidden>::kWarps + 2) * 32, 1) Spar
       BarrierInitFence();
       s.gate_next = kWarps;
       s.found_next = s.found_count = s.decided = s.down_planned = s.h_ready = 0;
-      s.sharing = s.shared_total = s.down_rows = -1;
+      s.down_rows = -1;
     }
     if (lane < kMaskWords) s.own_mask[lane] = 0;
     WaitForPreviousKernel();
     if (threadIdx.x == kWarps * 32) {
       BarrierExpect(&s.x_full, Size::kBytes);
       BulkCopy(s.x, args.x, Size::kBytes, &s.x_full, worker.policy);
-      s.launch = Peek(args.exchange + exchange.tickets + 2);
     }
     const float scale = args.threshold_scale == nullptr ? 1.0f : *args.threshold_scale;
     for (int r = threadIdx.x - kWarps * 32; r < neurons; r += 64) {

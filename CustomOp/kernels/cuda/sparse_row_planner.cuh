@@ -20,7 +20,6 @@ struct RowPlanner {
   using Shared = SparseRowShared<T, Hidden>;
   static constexpr int kPeers = kMaxBlocks / 32;  // blocks in a row that a lane looks after, at most
   static constexpr int kShares = (kMaxBlocks / kSlabs + 31) / 32;
-  static constexpr uint32_t kSharing = 1u << (kMaskBits - 1);  // in the last word of a mask
 
   const SparseRowArgs& args;
   const BlockPlace& place;
@@ -29,43 +28,29 @@ struct RowPlanner {
   const int lane;
   const int peers = (place.blocks + 31) / 32;
   int kept[kPeers] = {};    // of the lane's blocks
-  int shared[kPeers] = {};
 
   __device__ void Run() {
     const int first_peer = lane * peers;
     SendMask();
     ReceiveMasks();
-    // Ranks: what the blocks before each one keep, and what they share.
-    int of_lane = 0, shared_of_lane = 0;
+    // Ranks: what the blocks before each one keep.
+    int of_lane = 0;
 #pragma unroll
-    for (int k = 0; k < kPeers; ++k) of_lane += kept[k], shared_of_lane += shared[k];
-    int before = PrefixSum(of_lane, lane), shared_before = PrefixSum(shared_of_lane, lane);
-    const int total = __shfl_sync(kAll, before, 31), shared_total = __shfl_sync(kAll, shared_before, 31);
+    for (int k = 0; k < kPeers; ++k) of_lane += kept[k];
+    int before = PrefixSum(of_lane, lane);
+    const int total = __shfl_sync(kAll, before, 31);
     before -= of_lane;
-    shared_before -= shared_of_lane;
     int holder_begin = before;
 #pragma unroll
     for (int k = 0; k < kPeers; ++k) {
-      if (k < peers && first_peer + k < place.blocks) {
-        s.rank[first_peer + k] = before;
-        s.shared_rank[first_peer + k] = shared_before;
-      }
+      if (k < peers && first_peer + k < place.blocks) s.rank[first_peer + k] = before;
       before += kept[k];
-      shared_before += shared[k];
     }
     if (lane == 0) {
       s.rank[place.blocks] = total;
-      s.shared_rank[place.blocks] = shared_total;
-      if (place.block == 0) {
-        if (args.active != nullptr) *args.active = total;
-        // All blocks have read the number of this launch: each sent its mask after that.
-        Send(args.exchange + exchange.tickets + ((s.launch + 1u) & 1u), kEmpty);
-        Send(args.exchange + exchange.tickets + 2, s.launch + 1u);
-      }
+      if (place.block == 0 && args.active != nullptr) *args.active = total;
     }
-    Fence();
     __syncwarp();
-    if (lane == 0) Store(s.shared_total, shared_total);
     int begin, size;
     Range(total, begin, size);
     if (lane == 0) Store(s.down_rows, size);
@@ -98,8 +83,7 @@ struct RowPlanner {
     }
     Fence();
     __syncwarp();
-    const uint32_t sharing = Load(s.sharing) == 1 ? kSharing : 0;
-    const Words own = {s.own_mask[0], s.own_mask[1], s.own_mask[2], s.own_mask[3] | sharing};
+    const Words own = {s.own_mask[0], s.own_mask[1], s.own_mask[2], s.own_mask[3]};
     for (int to = lane; to < place.blocks; to += 32) Send(cells + to * place.blocks, own);
   }
 
@@ -120,11 +104,8 @@ struct RowPlanner {
       for (int k = 0; k < kPeers; ++k) {
         if ((missing >> k & 1u) == 0 || !IsFull(got[k])) continue;
         const int from = lane * peers + k;
-        const bool sharing = (got[k].w & kSharing) != 0;
-        got[k].w &= ~kSharing;
         *reinterpret_cast<Words*>(s.mask[from]) = got[k];
         kept[k] = Count(got[k]);
-        shared[k] = sharing ? Count(BitsFrom(got[k], FirstShared(place.NeuronsOf(from)))) : 0;
         Send(inbox + k, {kEmpty, kEmpty, kEmpty, kEmpty});
         missing &= ~(1u << k);
       }
@@ -135,7 +116,6 @@ struct RowPlanner {
   // Each block of a slab adds up a range of the kept neurons in their order. Its size depends on the masks alone
   // and makes up for the block's gate and up rows (a whole row is kSlabs parts), so that all read the same amount.
   __device__ void Range(int total, int& begin, int& size) {
-    const int fair = total / place.blocks;  // up rows of a block when some are shared
     int cost[kShares];
     bool in[kShares];
 #pragma unroll
@@ -145,12 +125,7 @@ struct RowPlanner {
       cost[k] = 0;
       if (in[k]) {
         const int b = p * kSlabs + place.slab;
-        int ups = s.rank[b + 1] - s.rank[b];
-        if (SHARE_DIV != 0 && fair * 6 >= place.share) {
-          const Words mask = *reinterpret_cast<const Words*>(s.mask[b]);
-          ups = max(fair, ups - Count(BitsFrom(mask, FirstShared(place.NeuronsOf(b)))));
-        }
-        cost[k] = kSlabs * (place.NeuronsOf(b) + ups);
+        cost[k] = kSlabs * (place.NeuronsOf(b) + s.rank[b + 1] - s.rank[b]);
       }
     }
     int level = 0, rest = 0;

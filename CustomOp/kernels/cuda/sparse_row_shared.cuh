@@ -46,7 +46,7 @@ struct SparseRowShared {
   alignas(16) uint32_t own_mask[kMaskWords];
   uint64_t full[Size::kWarps][kStages];
   uint64_t x_full;
-  // The block's own up rows, in order of discovery: neuron of the block << 32 | bits of a; all ones: none yet.
+  // The block's up rows, in order of discovery: neuron of the block << 32 | bits of a; all ones: none yet.
   unsigned long long found[kMaxNeuronsPerBlock];
   uint32_t threshold_bits[kMaxNeuronsPerBlock];
   float gate_bias[kMaxNeuronsPerBlock];
@@ -54,15 +54,11 @@ struct SparseRowShared {
   float h[kMaxDownRows];
   int neuron[kMaxDownRows];          // the rows of down that this block adds up, in the order of the sum
   int rank[kMaxBlocks + 1];          // kept neurons of the blocks before each one
-  int shared_rank[kMaxBlocks + 1];   // shared ones
   int task[Size::kWarps][kStages];
   int gate_next, found_next, found_count, decided;
-  int sharing;       // -1: not decided yet, else 0 or 1
-  int shared_total;  // -1: not known yet
   int down_rows;     // -1: not known yet
   int down_planned;  // how many entries of neuron[] are there
   int h_ready;       // how many entries of h[] are there
-  uint32_t launch;
 };
 
 // The place of the n-th set bit (n counts from 0) of a mask of kMaskWords words of kMaskBits bits.
@@ -79,15 +75,6 @@ __device__ __forceinline__ int NthKept(Words mask, int n) {
     if (n >= low) n -= low, bits >>= half, place += half;
   }
   return place;
-}
-
-// The bits from place `first` on.
-__device__ __forceinline__ Words BitsFrom(Words mask, int first) {
-  const auto from = [first](uint32_t bits, int word) {
-    const int shift = min(max(first - word * kMaskBits, 0), kMaskBits);
-    return bits >> shift << shift;
-  };
-  return {from(mask.x, 0), from(mask.y, 1), from(mask.z, 2), from(mask.w, 3)};
 }
 
 __device__ __forceinline__ int Count(Words mask) {

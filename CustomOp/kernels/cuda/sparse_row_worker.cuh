@@ -14,7 +14,7 @@ struct RowWorker {
   using Size = RowSize<T, Hidden>;
   using Shared = SparseRowShared<T, Hidden>;
   static constexpr int kWarps = Size::kWarps;
-  enum Task : int { kNone = 0, kEnd = 1, kGate = 1 << 28, kUp = 2 << 28, kSharedUp = 3 << 28, kDown = 4 << 28 };
+  enum Task : int { kNone = 0, kEnd = 1, kGate = 1 << 28, kUp = 2 << 28, kDown = 3 << 28 };
   static constexpr int kIndex = (1 << 28) - 1;  // of a task: the number of its row, or of its rows
 
   const SparseRowArgs& args;
@@ -25,7 +25,6 @@ struct RowWorker {
   const uint64_t policy = EvictFirst();
   Task phase = kGate;
   int claimed = -1;       // lane 0: an entry of found[] that may not be there yet
-  uint32_t ticket = 0;    // lane 0: of the next shared up row
   int chunk;              // the next down task
   int issued = 0, done = 0;
 
@@ -71,19 +70,6 @@ struct RowWorker {
       }
       task = __shfl_sync(kAll, task, 0);
       if (task != kEnd) return task;
-      phase = kSharedUp;
-      TakeTicket();
-    }
-    if (phase == kSharedUp) {
-      const int total = __shfl_sync(kAll, Load(s.shared_total), 0);
-      if (total < 0) return kNone;
-      if (total > 0) {
-        const int n = __shfl_sync(kAll, static_cast<int>(ticket + 1u), 0);
-        if (n < total) {
-          TakeTicket();
-          return kSharedUp | SharedNeuron(n);
-        }
-      }
       phase = kDown;
     }
     if (phase == kDown) {
@@ -99,24 +85,6 @@ struct RowWorker {
       phase = kEnd;
     }
     return kEnd;
-  }
-
-  // Its answer is used for the next row only, so that nobody waits for it.
-  __device__ void TakeTicket() {
-    if (lane == 0) ticket = atomicAdd(args.exchange + exchange.tickets + (s.launch & 1u), 1u);
-  }
-
-  __device__ int SharedNeuron(int n) {
-    const int peers = (place.blocks + 31) / 32;
-    int block = 0;
-    bool mine = false;
-    for (int k = 0; k < peers; ++k) {
-      const int b = min(lane * peers + k, place.blocks - 1);
-      if (s.shared_rank[b] <= n && n < s.shared_rank[b + 1]) block = b, mine = true;
-    }
-    block = __shfl_sync(kAll, block, __ffs(__ballot_sync(kAll, mine)) - 1);
-    const Words mask = *reinterpret_cast<const Words*>(s.mask[block]);
-    return place.FirstOf(block) + NthKept(BitsFrom(mask, FirstShared(place.NeuronsOf(block))), n - s.shared_rank[block]);
   }
 
   __device__ void Issue(int task) {
@@ -139,9 +107,9 @@ struct RowWorker {
     } else if (lane == 0) {
       s.task[warp][slot] = task;
       BarrierExpect(barrier, Size::kBytes);
-      const int type = task & ~kIndex;
-      const int64_t row = type == kGate ? first + index : type == kSharedUp ? index : first + static_cast<int>(Load(s.found[index]) >> 32);
-      Copy(to, type == kGate ? args.gate : args.up, row, 0, Size::kBytes, barrier);
+      const bool is_gate = (task & ~kIndex) == kGate;
+      const int r = is_gate ? index : static_cast<int>(Load(s.found[index]) >> 32);
+      Copy(to, is_gate ? args.gate : args.up, first + r, 0, Size::kBytes, barrier);
     }
     ++issued;
     __syncwarp();
@@ -152,44 +120,18 @@ struct RowWorker {
     const float a = Rounded(T{}, Silu(Rounded(T{}, biased)));
     if (lane != 0) return;
     if (IsKept(a, s.threshold_bits[r])) {
-      if (r >= FirstShared(neurons) && Sharing()) {
-        Send(args.exchange + exchange.a + first + r, Sendable(a));
-      } else {
-        const int u = atomicAdd(&s.found_count, 1);
-        Store(s.found[u], static_cast<unsigned long long>(r) << 32 | __float_as_uint(a));
-      }
+      const int u = atomicAdd(&s.found_count, 1);
+      Store(s.found[u], static_cast<unsigned long long>(r) << 32 | __float_as_uint(a));
       atomicOr(&s.own_mask[r / kMaskBits], 1u << (r % kMaskBits));
     }
     Fence();
     atomicAdd(&s.decided, 1);
   }
 
-  // Sharing waits for all blocks' masks, which few up rows are not worth: with those the block's own are done
-  // before the masks are here. The first to ask decides by what is kept so far.
-  __device__ bool Sharing() {
-    int sharing = Load(s.sharing);
-    if (sharing < 0) {
-      const int choice = Load(s.found_count) * 6 >= Load(s.decided) ? 1 : 0;
-      const int before = atomicCAS(&s.sharing, -1, choice);
-      sharing = before < 0 ? choice : before;
-    }
-    return sharing != 0;
-  }
-
   __device__ void Up(int neuron, float a, float bias, float dot) {
     const float h = __fmul_rn(a, args.up_bias == nullptr ? dot : __fadd_rn(dot, bias));
     const uint32_t bits = Sendable(h);
     if (lane == 0) Send(reinterpret_cast<Words*>(args.exchange + exchange.h) + neuron, {bits, bits, bits, bits});
-  }
-
-  __device__ void SharedUp(int neuron, float dot) {
-    uint32_t* cell = args.exchange + exchange.a + neuron;
-    uint32_t bits = kEmpty;
-    while (bits == kEmpty) bits = Peek(cell);  // all lanes: the same answer
-    __syncwarp();
-    if (lane == 0) Send(cell, kEmpty);
-    const float bias = args.up_bias == nullptr ? 0.0f : T::ToFloat(static_cast<const T*>(args.up_bias)[neuron]);
-    Up(neuron, __uint_as_float(bits), bias, dot);
   }
 
   __device__ void Down(int index, const uint4* data, float (&sum)[Size::kSlabChunks][Size::kPerLane]) {
@@ -239,8 +181,6 @@ struct RowWorker {
         const float dot = Dot<T>(data, x, lane);
         if ((task & ~kIndex) == kGate) {
           Gate(index, dot);
-        } else if ((task & ~kIndex) == kSharedUp) {
-          SharedUp(index, dot);
         } else {
           const unsigned long long entry = s.found[index];
           const int r = static_cast<int>(entry >> 32);
