@@ -17,6 +17,9 @@ namespace {
 
 constexpr int kCopies = 4;
 constexpr int kLaunches = 40;
+// Other choices than the plan's.
+int prefetch_kilobytes = -1, prefetch_up = 0;  // of a block
+double prefetch_first = 0;                     // share of the gate rows
 
 __global__ void Read(const uint4* p, size_t size, uint32_t* out) {
   uint32_t x = 0;
@@ -130,7 +133,12 @@ void Shape(const char* name, DType dtype, int hidden, int intermediate, double c
 
   DeviceLimits limits;
   CHECK(ReadDeviceLimits(0, &limits));
-  const SparseRowPlan plan = PlanSparseRow(limits, dtype, hidden, intermediate, true);
+  SparseRowPlan plan = PlanSparseRow(limits, dtype, hidden, intermediate, true);
+  if (prefetch_kilobytes >= 0) {
+    plan.prefetch_rows = prefetch_kilobytes * 1024 / (hidden * static_cast<int>(sizeof(T)));
+    plan.prefetch_first = static_cast<int>(prefetch_first * (intermediate / limits.multiprocessors));
+    plan.prefetch_up = prefetch_up;
+  }
   CHECK(LoadSparseRow(plan, dtype, hidden));
   DeviceArray<uint32_t> scratch(plan.scratch_bytes / 4);
   CHECK(PrepareScratch(plan, scratch.data, stream));
@@ -170,6 +178,9 @@ void Shape(const char* name, DType dtype, int hidden, int intermediate, double c
 
 int main(int argc, char** argv) {
   const bool full = argc > 1 && std::strcmp(argv[1], "full") == 0;
+  if (argc > 2) prefetch_kilobytes = std::atoi(argv[2]);
+  if (argc > 3) prefetch_first = std::atof(argv[3]);
+  if (argc > 4) prefetch_up = std::atoi(argv[4]);
   CHECK(cudaStreamCreate(&stream));
   cudaDeviceProp device;
   int driver, runtime;

@@ -79,6 +79,9 @@ struct SparseRowPlan {
   int blocks;             // of the fused kernel
   bool exchange;          // scratch must be all ones before the first launch; else its contents are free
   size_t scratch_bytes;
+  int prefetch_rows;      // down rows of a block that are asked for while its gate rows arrive
+  int prefetch_first;     // from this gate row on
+  int prefetch_up;
 };
 
 // aligned: x, gate, up and down all lie at multiples of 16 bytes.
@@ -94,7 +97,7 @@ inline SparseRowPlan PlanSparseRow(const DeviceLimits& device, DType dtype, int6
                      (intermediate + blocks - 1) / blocks <= kMaxNeuronsPerBlock;
   const int64_t words = fused ? SparseRowExchange(blocks, intermediate, hidden).words
                               : GeneralRowScratch(intermediate, hidden).words;
-  return {fused, fused ? static_cast<int>(blocks) : 0, fused, static_cast<size_t>(words) * 4};
+  return {fused, fused ? static_cast<int>(blocks) : 0, fused, static_cast<size_t>(words) * 4, 0, 0, 0};
 }
 
 }  // namespace cats::cuda

@@ -67,7 +67,7 @@ __device__ __forceinline__ uint4 ForDot(uint4 x) {
 
 template <class T, int Chunks>
 __device__ __forceinline__ float Dot(const uint4* row /* [Chunks * 32] */, const uint4 (&x)[Chunks], int lane) {
-  constexpr int kAhead = 8;  // loads in flight
+  constexpr int kAhead = Chunks < 20 ? 8 : 4;  // loads in flight: more would not fit into the registers
   float sum[4][4] = {};
 #pragma unroll
   for (int begin = 0; begin < Chunks; begin += kAhead) {

@@ -128,6 +128,9 @@ int LaunchSparseRow(const SparseRowPlan& plan, DType dtype, const SparseRowArgs&
   SparseRowArgs call = args;
   call.share = static_cast<int>(args.intermediate / plan.blocks);
   call.extra = static_cast<int>(args.intermediate % plan.blocks);
+  call.prefetch_rows = plan.prefetch_rows;
+  call.prefetch_first = plan.prefetch_first;
+  call.prefetch_up = plan.prefetch_up;
   cudaLaunchConfig_t config = {};
   config.gridDim = dim3(static_cast<unsigned>(plan.blocks));
   config.blockDim = dim3(static_cast<unsigned>(fused.threads));

@@ -84,7 +84,7 @@ __global__ void __launch_bounds__((RowSize<T, Hidden>::kWarps + 2) * 32, 1) Spar
       BarrierInit(&s.x_full);
       BarrierInitFence();
       s.gate_next = kWarps;
-      s.found_next = s.found_count = s.decided = s.down_planned = s.h_ready = 0;
+      s.found_next = s.found_count = s.decided = s.prefetched = s.down_planned = s.h_ready = 0;
       s.down_rows = -1;
     }
     if (lane < kMaskWords) s.own_mask[lane] = 0;

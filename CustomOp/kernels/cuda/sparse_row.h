@@ -26,6 +26,7 @@ struct SparseRowArgs {
   int64_t hidden;
   int64_t intermediate;
   int share, extra;              // set by the launch: intermediate / blocks, intermediate % blocks
+  int prefetch_first, prefetch_rows, prefetch_up;  // set by the launch, from the plan
   bool threshold_per_neuron;
 };
 

@@ -55,7 +55,7 @@ struct SparseRowShared {
   int neuron[kMaxDownRows];          // the rows of down that this block adds up, in the order of the sum
   int rank[kMaxBlocks + 1];          // kept neurons of the blocks before each one
   int task[Size::kWarps][kStages];
-  int gate_next, found_next, found_count, decided;
+  int gate_next, found_next, found_count, decided, prefetched;
   int down_rows;     // -1: not known yet
   int down_planned;  // how many entries of neuron[] are there
   int h_ready;       // how many entries of h[] are there

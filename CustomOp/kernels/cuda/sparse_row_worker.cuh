@@ -122,10 +122,21 @@ struct RowWorker {
     if (IsKept(a, s.threshold_bits[r])) {
       const int u = atomicAdd(&s.found_count, 1);
       Store(s.found[u], static_cast<unsigned long long>(r) << 32 | __float_as_uint(a));
+      Prefetch(r);
       atomicOr(&s.own_mask[r / kMaskBits], 1u << (r % kMaskBits));
     }
     Fence();
     atomicAdd(&s.decided, 1);
+  }
+
+  // While gate rows arrive, memory has a little time left, and at high sparsity more when all have arrived: some
+  // down rows are asked for already, at most args.prefetch_rows of a block, spread evenly over its gate rows.
+  __device__ void Prefetch(int r) {
+    const int64_t row = static_cast<int64_t>(first + r) * Size::kBytes;
+    if (r < args.prefetch_first || Load(s.prefetched) * (neurons - args.prefetch_first) >= args.prefetch_rows * (r + 1 - args.prefetch_first)) return;
+    atomicAdd(&s.prefetched, 1);
+    BulkPrefetch(static_cast<const unsigned char*>(args.down) + row, Size::kBytes);
+    if (args.prefetch_up) BulkPrefetch(static_cast<const unsigned char*>(args.up) + row, Size::kBytes);
   }
 
   __device__ void Up(int neuron, float a, float bias, float dot) {
