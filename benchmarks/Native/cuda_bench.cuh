@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the CUDA benchmark and the CUDA check share: error checks, random data, a double reference, graph timing.
+// What the CUDA benchmark and the CUDA check share: error checks, random data, a double reference, graph
+// timing.
 #pragma once
 #include <cuda_runtime.h>
 
@@ -14,14 +15,14 @@
 #include "kernels/decision.h"
 #include "kernels/silu.h"
 
-#define CHECK(call)                                                                                 \
-  do {                                                                                              \
-    const auto status_ = (call);                                                                    \
-    if (static_cast<int>(status_) != 0) {                                                           \
+#define CHECK(call)                                                                                     \
+  do {                                                                                                  \
+    const auto status_ = (call);                                                                        \
+    if (static_cast<int>(status_) != 0) {                                                               \
       std::printf("%s:%d: %s returned %d (%s)\n", __FILE__, __LINE__, #call, static_cast<int>(status_), \
-                  cudaGetErrorString(cudaGetLastError()));                                          \
-      std::exit(1);                                                                                 \
-    }                                                                                               \
+                  cudaGetErrorString(cudaGetLastError()));                                              \
+      std::exit(1);                                                                                     \
+    }                                                                                                   \
   } while (0)
 
 namespace cats::bench {
@@ -83,7 +84,8 @@ __global__ void ReferenceDot(const T* x, const T* w, double* out, int64_t hidden
 }
 
 template <class T>
-__global__ void ReferenceDown(const double* h, const T* down, double* y, int64_t intermediate, int64_t hidden) {
+__global__ void ReferenceDown(const double* h, const T* down, double* y, int64_t intermediate,
+                              int64_t hidden) {
   const int64_t c = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (c >= hidden) return;
   double sum = 0;
@@ -104,8 +106,8 @@ std::vector<double> Dots(const T* x, const T* w, int64_t hidden, int64_t interme
 template <class T>
 std::vector<double> Down(const std::vector<double>& h, const T* down, int64_t hidden) {
   DeviceArray<double> h_device(h), out(hidden);
-  ReferenceDown<<<static_cast<unsigned>((hidden + 127) / 128), 128, 0, stream>>>(h_device.data, down, out.data,
-                                                                                static_cast<int64_t>(h.size()), hidden);
+  ReferenceDown<<<static_cast<unsigned>((hidden + 127) / 128), 128, 0, stream>>>(
+      h_device.data, down, out.data, static_cast<int64_t>(h.size()), hidden);
   CHECK(cudaStreamSynchronize(stream));
   return out.Host();
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Times one row of SparseGatedMlp on the GPU against the read ceiling and cuBLAS's dense MLP of the same run.
-// Random activations, thresholded at their quantile; the weights take turns in four copies, so that L2 holds none.
+// Random activations, thresholded at their quantile; the weights take turns in four copies, so that L2 holds
+// none. Arguments: fast | full (also bf16, fp32 and TinyLlama), then, for other choices than the plan's: KB
+// of rows that a block asks for early, the share of its gate rows before that, 1 if up rows too.
 #include <cublas_v2.h>
 
 #include <cstring>
@@ -17,9 +19,9 @@ namespace {
 
 constexpr int kCopies = 4;
 constexpr int kLaunches = 40;
-// Other choices than the plan's.
-int prefetch_kilobytes = -1, prefetch_up = 0;  // of a block
-double prefetch_first = 0;                     // share of the gate rows
+int prefetch_kilobytes = -1;  // -1: as planned
+double prefetch_first = 0;
+int prefetch_up = 0;
 
 __global__ void Read(const uint4* p, size_t size, uint32_t* out) {
   uint32_t x = 0;
@@ -59,7 +61,8 @@ double Ceiling() {
   for (int blocks : {264, 528, 1056, 2112}) {
     for (int threads : {256, 512}) {
       const Time t = TimeGraph(2, [&] {
-        for (int k = 0; k < 2; ++k) Read<<<blocks, threads, 0, stream>>>(reinterpret_cast<uint4*>(data.data), bytes / 16, out.data);
+        for (int k = 0; k < 2; ++k)
+          Read<<<blocks, threads, 0, stream>>>(reinterpret_cast<uint4*>(data.data), bytes / 16, out.data);
       });
       best = std::max(best, bytes / t.least * 1e-6);
     }
@@ -92,8 +95,8 @@ double Dense(const Weights<F16>& weights, const F16* x, int hidden, int intermed
   CHECK(cublasSetStream(handle, stream));
   const float one = 1, zero = 0;
   const auto product = [&](cublasOperation_t op, const F16* a, int lda, const F16* b, F16* c, int m, int k) {
-    CHECK(cublasGemmEx(handle, op, CUBLAS_OP_N, m, 1, k, &one, a, CUDA_R_16F, lda, b, CUDA_R_16F, k, &zero, c, CUDA_R_16F, m,
-                       CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT));
+    CHECK(cublasGemmEx(handle, op, CUBLAS_OP_N, m, 1, k, &one, a, CUDA_R_16F, lda, b, CUDA_R_16F, k, &zero, c,
+                       CUDA_R_16F, m, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT));
   };
   double best = 1e9;
   for (bool neuron_major : {false, true}) {
@@ -126,7 +129,8 @@ void Shape(const char* name, DType dtype, int hidden, int intermediate, double c
   DeviceArray<int32_t> active(1);
   Fill(x.data, hidden, 99, 1.0);
   std::vector<float> sorted;
-  for (double g : Dots(x.data, weights.of[0], hidden, intermediate)) sorted.push_back(std::fabs(Round<T>(Silu(Round<T>(g)))));
+  for (double g : Dots(x.data, weights.of[0], hidden, intermediate))
+    sorted.push_back(std::fabs(Round<T>(Silu(Round<T>(g)))));
   std::sort(sorted.begin(), sorted.end());
   double dense = 0;
   if constexpr (std::is_same_v<T, F16>) dense = Dense(weights, x.data, hidden, intermediate);
@@ -167,9 +171,12 @@ void Shape(const char* name, DType dtype, int hidden, int intermediate, double c
     // The four copies keep about the same number; the last launch's is counted.
     const double bytes = (intermediate + 2.0 * active.Host()[0]) * hidden * sizeof(T);
     const double floor = bytes / ceiling * 1e-6;
-    std::printf("| %s | %.0f%% | %.1f | %.1f (%.1f) | %.1f | %.0f%% | ", name, sparsity * 100, floor, time[0].least, time[0].median,
-                time[1].least, 100 * floor / time[0].least);
-    if (dense > 0) std::printf("%.1f | x%.2f |\n", dense, dense / time[0].least); else std::printf("| |\n");
+    std::printf("| %s | %.0f%% | %.1f | %.1f (%.1f) | %.1f | %.0f%% | ", name, sparsity * 100, floor,
+                time[0].least, time[0].median, time[1].least, 100 * floor / time[0].least);
+    if (dense > 0)
+      std::printf("%.1f | x%.2f |\n", dense, dense / time[0].least);
+    else
+      std::printf("| |\n");
     std::fflush(stdout);
   }
 }
@@ -188,21 +195,25 @@ int main(int argc, char** argv) {
   CHECK(cudaDriverGetVersion(&driver));
   CHECK(cudaRuntimeGetVersion(&runtime));
   const double ceiling = Ceiling();
-  std::printf("%s, %d multiprocessors, driver for CUDA %d.%d, runtime %d.%d, read ceiling %.2f TB/s\n", device.name, device.multiProcessorCount,
-              driver / 1000, driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10, ceiling);
+  std::printf("%s, %d multiprocessors, driver for CUDA %d.%d, runtime %d.%d, read ceiling %.2f TB/s\n",
+              device.name, device.multiProcessorCount, driver / 1000, driver % 1000 / 10, runtime / 1000,
+              runtime % 1000 / 10, ceiling);
   for (bool cooperative : {false, true}) {
     const Time t = TimeGraph(200, [&] {
       int* p = nullptr;
       void* a[] = {&p};
       for (int k = 0; k < 200; ++k) {
-        CHECK(cooperative ? cudaLaunchCooperativeKernel(reinterpret_cast<void*>(Nothing), 132, 320, a, 0, stream)
-                          : cudaLaunchKernel(reinterpret_cast<void*>(Nothing), 132, 320, a, 0, stream));
+        CHECK(cooperative
+                  ? cudaLaunchCooperativeKernel(reinterpret_cast<void*>(Nothing), 132, 320, a, 0, stream)
+                  : cudaLaunchKernel(reinterpret_cast<void*>(Nothing), 132, 320, a, 0, stream));
       }
     });
     std::printf("an empty %skernel in a graph: %.2f us\n", cooperative ? "cooperative " : "", t.least);
   }
-  std::printf("| shape | sparsity | bytes / ceiling (us) | least (median) us | with overlap | share of the ceiling | cuBLAS dense us | over dense |\n"
-              "|---|---|---|---|---|---|---|---|\n");
+  std::printf(
+      "| shape | sparsity | bytes / ceiling (us) | least (median) us | with overlap | share of the ceiling | "
+      "cuBLAS dense us | over dense |\n"
+      "|---|---|---|---|---|---|---|---|\n");
   Shape<F16>("Llama-2-7B fp16", DType::kF16, 4096, 11008, ceiling);
   Shape<F16>("Mistral-7B fp16", DType::kF16, 4096, 14336, ceiling);
   Shape<F16>("Llama-2-13B fp16", DType::kF16, 5120, 13824, ceiling);

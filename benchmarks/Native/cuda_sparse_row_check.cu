@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Checks one row of SparseGatedMlp on the GPU: against a double reference for every dtype and many sizes, and the
-// promises of docs/op-spec.md: the same bits over 1,000 runs, in graphs and on other streams; only kept rows read.
+// Checks one row of SparseGatedMlp on the GPU: against a double reference for every dtype and many sizes, and
+// the promises of docs/op-spec.md: the same bits over 1,000 runs, in graphs and on other streams; only kept
+// rows read.
 #include <cstring>
 #include <string>
 #include <thread>
@@ -42,9 +43,19 @@ struct Problem {
   int count = 0;
 
   Problem(DType dtype_, int64_t hidden_, int64_t intermediate_, const Options& o, uint64_t seed)
-      : dtype(dtype_), hidden(hidden_), intermediate(intermediate_), options(o), x(hidden), gate(hidden * intermediate),
-        up(hidden * intermediate), down(hidden * intermediate), gate_bias(intermediate), up_bias(intermediate),
-        down_bias(hidden), threshold(o.per_neuron ? intermediate : 1), scale(1) {
+      : dtype(dtype_),
+        hidden(hidden_),
+        intermediate(intermediate_),
+        options(o),
+        x(hidden),
+        gate(hidden * intermediate),
+        up(hidden * intermediate),
+        down(hidden * intermediate),
+        gate_bias(intermediate),
+        up_bias(intermediate),
+        down_bias(hidden),
+        threshold(o.per_neuron ? intermediate : 1),
+        scale(1) {
     Fill(x.data, hidden, seed, 1.0);
     Fill(gate.data, gate.size, seed + 1, 1 / std::sqrt(static_cast<double>(hidden)));
     Fill(up.data, up.size, seed + 2, 1 / std::sqrt(static_cast<double>(hidden)));
@@ -58,20 +69,24 @@ struct Problem {
     plan = PlanSparseRow(limits, dtype, hidden, intermediate, !o.general);
     CHECK(LoadSparseRow(plan, dtype, hidden));
     args.x = x.data, args.gate = gate.data, args.up = up.data, args.down = down.data;
-    args.threshold = threshold.data, args.threshold_scale = scale.data, args.threshold_per_neuron = o.per_neuron;
+    args.threshold = threshold.data, args.threshold_scale = scale.data,
+    args.threshold_per_neuron = o.per_neuron;
     args.hidden = hidden, args.intermediate = intermediate;
-    if (o.biases) args.gate_bias = gate_bias.data, args.up_bias = up_bias.data, args.down_bias = down_bias.data;
+    if (o.biases)
+      args.gate_bias = gate_bias.data, args.up_bias = up_bias.data, args.down_bias = down_bias.data;
     Reference();
   }
 
   std::string Name() const {
-    return std::string(NameOf(dtype)) + " " + std::to_string(hidden) + " x " + std::to_string(intermediate) + " at " +
-           std::to_string(options.sparsity) + (plan.fused ? " fused" : " general") + (options.biases ? " biases" : "") +
-           (options.per_neuron ? " per neuron" : "") + " scale " + std::to_string(options.scale);
+    return std::string(NameOf(dtype)) + " " + std::to_string(hidden) + " x " + std::to_string(intermediate) +
+           " at " + std::to_string(options.sparsity) + (plan.fused ? " fused" : " general") +
+           (options.biases ? " biases" : "") + (options.per_neuron ? " per neuron" : "") + " scale " +
+           std::to_string(options.scale);
   }
 
   void Reference() {
-    const auto g = Dots(x.data, gate.data, hidden, intermediate), u = Dots(x.data, up.data, hidden, intermediate);
+    const auto g = Dots(x.data, gate.data, hidden, intermediate),
+               u = Dots(x.data, up.data, hidden, intermediate);
     const auto gb = gate_bias.Host(), ub = up_bias.Host();
     const auto db = down_bias.Host();
     a.resize(intermediate);
@@ -158,7 +173,8 @@ void Compare(DType dtype, int64_t hidden, int64_t intermediate, const Options& o
   }
   const double tolerance = sizeof(T) == 4 ? 1e-5 : dtype == DType::kF16 ? 2e-3 : 1.6e-2;
   Expect(guards, p.Name() + ": wrote outside of y");
-  Expect(out.active.Host()[0] == p.count, p.Name() + ": keeps " + std::to_string(out.active.Host()[0]) + ", not " + std::to_string(p.count));
+  Expect(out.active.Host()[0] == p.count,
+         p.Name() + ": keeps " + std::to_string(out.active.Host()[0]) + ", not " + std::to_string(p.count));
   Expect(error <= tolerance * largest, p.Name() + ": error " + std::to_string(error / largest));
   Expect(SameBits(got, out.Run(p, false, stream)), p.Name() + ": a second run differs");
   Expect(SameBits(got, out.Run(p, true, stream)), p.Name() + ": with overlap differs");
@@ -191,7 +207,8 @@ void Repeat(DType dtype, int64_t hidden, int64_t intermediate) {
     CHECK(cudaMemsetAsync(out.y.data, 0xab, out.y.size * sizeof(T), stream));
     CHECK(cudaGraphLaunch(exec, stream));
     CHECK(cudaStreamSynchronize(stream));
-    replays = replays && SameBits(eager, out.y.Host()) && out.active.Host()[0] == count && (k % 4 != 0 || count == intermediate);
+    replays = replays && SameBits(eager, out.y.Host()) && out.active.Host()[0] == count &&
+              (k % 4 != 0 || count == intermediate);
   }
   Expect(replays, p.Name() + ": a replayed graph differs");
   CHECK(cudaGraphExecDestroy(exec));
@@ -210,7 +227,8 @@ void Repeat(DType dtype, int64_t hidden, int64_t intermediate) {
     });
   }
   for (auto& t : threads) t.join();
-  Expect(std::all_of(same, same + 8, [](bool b) { return b; }), p.Name() + ": 8 threads with 8 streams differ");
+  Expect(std::all_of(same, same + 8, [](bool b) { return b; }),
+         p.Name() + ": 8 threads with 8 streams differ");
 }
 
 // NaN in the up and down rows of skipped neurons must not show; NaN in x must.
@@ -238,7 +256,8 @@ void SkippedRows(DType dtype, int64_t hidden, int64_t intermediate, bool general
 template <class T>
 void Format(DType dtype) {
   uint64_t seed = 1;
-  const int64_t large[][2] = {{4096, 11008}, {2048, 5632}, {3072, 8192}, {5120, 13824}, {6144, 16000}, {8192, 9999}, {4096, 133}, {4096, 14336}};
+  const int64_t large[][2] = {{4096, 11008}, {2048, 5632}, {3072, 8192}, {5120, 13824},
+                              {6144, 16000}, {8192, 9999}, {4096, 133},  {4096, 14336}};
   for (const auto& size : large) {
     for (double sparsity : {0.0, 0.5, 0.9, 1.0}) {
       Options o;

@@ -53,6 +53,13 @@ TEST(LaunchPlan, TwoRowsForEachWarpFitIntoSharedMemory) {
   }
 }
 
+TEST(LaunchPlan, AsksEarlyForTheSameBytesWhateverARowHolds) {
+  EXPECT_EQ(PlanSparseRow(kH200, DType::kF16, 4096, 11008, true).prefetch_rows, 4);
+  EXPECT_EQ(PlanSparseRow(kH200, DType::kF16, 4096, 11008, true).prefetch_first, 41);
+  EXPECT_EQ(PlanSparseRow(kH200, DType::kF32, 4096, 11008, true).prefetch_rows, 2);
+  EXPECT_EQ(PlanSparseRow(kH200, DType::kF16, 2048, 5632, true).prefetch_rows, 8);
+}
+
 TEST(LaunchPlan, ScratchHoldsItsParts) {
   const SparseRowExchange e(132, 11008, 4096);
   EXPECT_EQ(e.masks, 0);
@@ -99,7 +106,9 @@ TEST(LaunchPlan, EveryKeptNeuronHasOneAdderAndNoBlockMoreThanItHasRoomFor) {
         std::vector<int> kept(blocks);
         const int every = 1 + round % 7;
         for (int b = 0; b < blocks; ++b) {
-          kept[b] = round < 50 ? static_cast<int>(random() % (neurons + 1)) : b % every == 0 ? neurons : static_cast<int>(random() % 2);
+          kept[b] = round < 50       ? static_cast<int>(random() % (neurons + 1))
+                    : b % every == 0 ? neurons
+                                     : static_cast<int>(random() % 2);
         }
         int total = 0;
         for (int k : kept) total += k;

@@ -18,7 +18,8 @@ __device__ __forceinline__ void BarrierInitFence() {
 }
 
 __device__ __forceinline__ void BarrierExpect(uint64_t* barrier, uint32_t bytes) {
-  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(SharedAddress(barrier)), "r"(bytes)
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(SharedAddress(barrier)),
+               "r"(bytes)
                : "memory");
 }
 
@@ -54,8 +55,8 @@ __device__ __forceinline__ uint64_t EvictFirst() {
 __device__ __forceinline__ void BulkCopy(void* shared, const void* global, uint32_t bytes, uint64_t* barrier,
                                          uint64_t policy) {
   asm volatile(
-      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], %4;" ::
-          "r"(SharedAddress(shared)),
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, "
+      "[%3], %4;" ::"r"(SharedAddress(shared)),
       "l"(global), "r"(bytes), "r"(SharedAddress(barrier)), "l"(policy)
       : "memory");
 }
@@ -67,6 +68,8 @@ __device__ __forceinline__ void BulkPrefetch(const void* global, uint32_t bytes)
 
 // Programmatic dependent launch; both do nothing in a launch without that attribute.
 __device__ __forceinline__ void WaitForPreviousKernel() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
-__device__ __forceinline__ void AllowNextKernel() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+__device__ __forceinline__ void AllowNextKernel() {
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+}
 
 }  // namespace cats::cuda

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How the blocks of one launch pass words to each other through L2, and warps of a block through shared memory.
+// How the blocks of one launch pass words to each other through L2, and warps of a block through shared
+// memory.
 #pragma once
 #include <cstdint>
 
@@ -14,7 +15,8 @@ struct alignas(16) Words {
 };
 
 __device__ __forceinline__ void Send(Words* cell, Words v) {
-  asm volatile("st.relaxed.gpu.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(cell), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
+  asm volatile("st.relaxed.gpu.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(cell), "r"(v.x), "r"(v.y),
+               "r"(v.z), "r"(v.w)
                : "memory");
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One row of SparseGatedMlp for every size, alignment and device: three plain kernels, all sums in fixed order.
+// One row of SparseGatedMlp for every size, alignment and device: three plain kernels, all sums in fixed
+// order.
 #pragma once
 #include <cstdint>
 
@@ -65,7 +66,8 @@ __global__ void __launch_bounds__(kGeneralColumns) GeneralSum(const SparseRowArg
   const GeneralRowScratch scratch(args.intermediate, args.hidden);
   if (blockIdx.x == 0 && threadIdx.x < 32 && args.active != nullptr) {
     int count = 0;
-    for (int64_t i = threadIdx.x; i < args.intermediate; i += 32) count += static_cast<int>(args.exchange[scratch.kept + i]);
+    for (int64_t i = threadIdx.x; i < args.intermediate; i += 32)
+      count += static_cast<int>(args.exchange[scratch.kept + i]);
     for (int distance = 16; distance > 0; distance /= 2) count += __shfl_xor_sync(kAll, count, distance);
     if (threadIdx.x == 0) *args.active = count;
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a warp computes with a row in shared memory: its dot product with x, and its weighted addition to sums.
+// What a warp computes with a row in shared memory: its dot product with x, and its weighted addition to
+// sums.
 #pragma once
 #include <cstdint>
 
@@ -13,7 +14,9 @@ constexpr uint32_t kAll = 0xffffffffu;  // lanes
 
 __device__ __forceinline__ float2 Unpack(F16, uint32_t pair) {
   float2 v;
-  asm("{ .reg .b16 a, b; mov.b32 {a, b}, %2; cvt.f32.f16 %0, a; cvt.f32.f16 %1, b; }" : "=f"(v.x), "=f"(v.y) : "r"(pair));
+  asm("{ .reg .b16 a, b; mov.b32 {a, b}, %2; cvt.f32.f16 %0, a; cvt.f32.f16 %1, b; }"
+      : "=f"(v.x), "=f"(v.y)
+      : "r"(pair));
   return v;
 }
 
@@ -56,17 +59,18 @@ __device__ __forceinline__ float SumOfWarp(float v) {
 }
 
 // A warp's dot product of a row in shared memory with x, which the warp holds in the same places (ForDot).
-// 16-bit formats, on the tensor cores: in each chunk of 512 bytes lane 4g + t holds 8 elements of segment g. The
-// segments of the weights are the columns of B; those of x are the rows of A, their first halves rows 0 to 7 and
-// their second halves rows 8 to 15, as the registers lie. So the two halves' products are the traces of the upper
-// half of A B and, with the weights' second halves as B, of the lower one.
+// 16-bit formats, on the tensor cores: in each chunk of 512 bytes lane 4g + t holds 8 elements of segment g.
+// The segments of the weights are the columns of B; those of x are the rows of A, their first halves rows 0
+// to 7 and their second halves rows 8 to 15, as the registers lie. So the two halves' products are the traces
+// of the upper half of A B and, with the weights' second halves as B, of the lower one.
 template <class T>
 __device__ __forceinline__ uint4 ForDot(uint4 x) {
   return sizeof(T) == 4 ? x : make_uint4(x.x, x.z, x.y, x.w);
 }
 
 template <class T, int Chunks>
-__device__ __forceinline__ float Dot(const uint4* row /* [Chunks * 32] */, const uint4 (&x)[Chunks], int lane) {
+__device__ __forceinline__ float Dot(const uint4* row /* [Chunks * 32] */, const uint4 (&x)[Chunks],
+                                     int lane) {
   constexpr int kAhead = Chunks < 20 ? 8 : 4;  // loads in flight: more would not fit into the registers
   float sum[4][4] = {};
 #pragma unroll
@@ -103,8 +107,8 @@ __device__ __forceinline__ float Dot(const uint4* row /* [Chunks * 32] */, const
 
 // sum += h * row, for the lane's 16 bytes of each chunk.
 template <class T, int Chunks>
-__device__ __forceinline__ void AddRow(float (&sum)[Chunks][16 / sizeof(T)], float h, const uint4* row /* [Chunks * 32] */,
-                                       int lane) {
+__device__ __forceinline__ void AddRow(float (&sum)[Chunks][16 / sizeof(T)], float h,
+                                       const uint4* row /* [Chunks * 32] */, int lane) {
 #pragma unroll
   for (int c = 0; c < Chunks; ++c) {
     const uint4 w = row[c * 32 + lane];

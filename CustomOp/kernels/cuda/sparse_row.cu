@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Launches of the one-row kernels.
-#include "kernels/cuda/sparse_row.h"
-
 #include <cuda_runtime.h>
 
 #include <initializer_list>
 
 #include "kernels/cuda/general_row.cuh"
 #include "kernels/cuda/sparse_row.cuh"
+#include "kernels/cuda/sparse_row.h"
 
 namespace cats::cuda {
 namespace {
@@ -33,12 +32,18 @@ FusedKernel Fused() {
 template <class T>
 FusedKernel FusedOf(int64_t hidden) {
   switch (hidden) {  // kFusedHidden
-    case 2048: return Fused<T, 2048>();
-    case 3072: return Fused<T, 3072>();
-    case 4096: return Fused<T, 4096>();
-    case 5120: return Fused<T, 5120>();
-    case 6144: return Fused<T, 6144>();
-    case 8192: return Fused<T, 8192>();
+    case 2048:
+      return Fused<T, 2048>();
+    case 3072:
+      return Fused<T, 3072>();
+    case 4096:
+      return Fused<T, 4096>();
+    case 5120:
+      return Fused<T, 5120>();
+    case 6144:
+      return Fused<T, 6144>();
+    case 8192:
+      return Fused<T, 8192>();
   }
   return {};
 }
@@ -81,7 +86,8 @@ int ReadDeviceLimits(int device, DeviceLimits* limits) {
                 {&limits->shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin},
                 {&cooperative, cudaDevAttrCooperativeLaunch}};
   for (const auto& w : wanted) {
-    if (const cudaError_t error = cudaDeviceGetAttribute(w.value, w.attribute, device); error != cudaSuccess) return error;
+    if (const cudaError_t error = cudaDeviceGetAttribute(w.value, w.attribute, device); error != cudaSuccess)
+      return error;
   }
   limits->compute_capability = major * 10 + minor;
   limits->cooperative_launch = cooperative != 0;
@@ -92,11 +98,12 @@ int LoadSparseRow(const SparseRowPlan& plan, DType dtype, int64_t hidden) {
   cudaFuncAttributes attributes;
   if (!plan.fused) {
     switch (dtype) {
-#define CATS_FORMAT(type, name, onnx)                                                                        \
-  case DType::k##type:                                                                                       \
-    for (Kernel kernel : {GeneralNeurons<type>, GeneralDown<type>, GeneralSum<type>}) {                      \
-      if (const cudaError_t error = cudaFuncGetAttributes(&attributes, kernel); error != cudaSuccess) return error; \
-    }                                                                                                        \
+#define CATS_FORMAT(type, name, onnx)                                                                 \
+  case DType::k##type:                                                                                \
+    for (Kernel kernel : {GeneralNeurons<type>, GeneralDown<type>, GeneralSum<type>}) {               \
+      if (const cudaError_t error = cudaFuncGetAttributes(&attributes, kernel); error != cudaSuccess) \
+        return error;                                                                                 \
+    }                                                                                                 \
     return cudaSuccess;
 #include "formats/formats.def"
 #undef CATS_FORMAT
@@ -112,7 +119,8 @@ int PrepareScratch(const SparseRowPlan& plan, uint32_t* scratch, CUstream_st* st
   return plan.exchange ? cudaMemsetAsync(scratch, 0xff, plan.scratch_bytes, stream) : cudaSuccess;
 }
 
-int LaunchSparseRow(const SparseRowPlan& plan, DType dtype, const SparseRowArgs& args, bool overlap, CUstream_st* stream) {
+int LaunchSparseRow(const SparseRowPlan& plan, DType dtype, const SparseRowArgs& args, bool overlap,
+                    CUstream_st* stream) {
   if (!plan.fused) {
     switch (dtype) {
 #define CATS_FORMAT(type, name, onnx) \

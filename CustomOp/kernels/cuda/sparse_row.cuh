@@ -7,11 +7,12 @@
 
 namespace cats::cuda {
 
-// The sums of the block's warps go to the blocks of the slab that finish these columns, some groups of 4 each.
+// The sums of the block's warps go to the blocks of the slab that finish these columns, some groups of 4
+// each.
 template <class T, int Hidden>
 __device__ __forceinline__ void FinishColumns(const SparseRowArgs& args, const BlockPlace& place,
-                                              const SparseRowExchange& exchange, SparseRowShared<T, Hidden>& s,
-                                              int group_begin, int groups) {
+                                              const SparseRowExchange& exchange,
+                                              SparseRowShared<T, Hidden>& s, int group_begin, int groups) {
   using Size = RowSize<T, Hidden>;
   constexpr int kAllWarps = Size::kWarps + 2;
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
@@ -24,7 +25,8 @@ __device__ __forceinline__ void FinishColumns(const SparseRowArgs& args, const B
       const float4 other = reinterpret_cast<const float4*>(s.ring[w][0])[q];
       v.x += other.x, v.y += other.y, v.z += other.z, v.w += other.w;
     }
-    Send(parts + place.position * Size::kGroups + q, {Sendable(v.x), Sendable(v.y), Sendable(v.z), Sendable(v.w)});
+    Send(parts + place.position * Size::kGroups + q,
+         {Sendable(v.x), Sendable(v.y), Sendable(v.z), Sendable(v.w)});
   }
   // A warp takes 4 positions at a time and 8 groups; the order of the sum is fixed.
   auto* of_warps = reinterpret_cast<float4*>(s.x);  // [groups, kAllWarps]
@@ -57,13 +59,15 @@ __device__ __forceinline__ void FinishColumns(const SparseRowArgs& args, const B
 #pragma unroll
     for (int w = 1; w < kAllWarps; ++w) v += of_warp[w * 4];
     const int column = place.slab * Size::kSlabColumns + group_begin * 4 + c;
-    if (args.down_bias != nullptr) v = __fadd_rn(v, T::ToFloat(static_cast<const T*>(args.down_bias)[column]));
+    if (args.down_bias != nullptr)
+      v = __fadd_rn(v, T::ToFloat(static_cast<const T*>(args.down_bias)[column]));
     static_cast<T*>(args.y)[column] = T::FromFloat(v);
   }
 }
 
 template <class T, int Hidden>
-__global__ void __launch_bounds__((RowSize<T, Hidden>::kWarps + 2) * 32, 1) SparseRow(const SparseRowArgs args) {
+__global__ void __launch_bounds__((RowSize<T, Hidden>::kWarps + 2) * 32, 1)
+    SparseRow(const SparseRowArgs args) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
   using Size = RowSize<T, Hidden>;
   constexpr int kWarps = Size::kWarps;
@@ -97,12 +101,14 @@ __global__ void __launch_bounds__((RowSize<T, Hidden>::kWarps + 2) * 32, 1) Spar
     for (int r = threadIdx.x - kWarps * 32; r < neurons; r += 64) {
       const int i = first + r;
       s.threshold_bits[r] = ThresholdBits(args.threshold[args.threshold_per_neuron ? i : 0], scale);
-      s.gate_bias[r] = args.gate_bias == nullptr ? 0.0f : T::ToFloat(static_cast<const T*>(args.gate_bias)[i]);
+      s.gate_bias[r] =
+          args.gate_bias == nullptr ? 0.0f : T::ToFloat(static_cast<const T*>(args.gate_bias)[i]);
       s.up_bias[r] = args.up_bias == nullptr ? 0.0f : T::ToFloat(static_cast<const T*>(args.up_bias)[i]);
     }
   }
   const auto group = [&](int p) {
-    return static_cast<int>(static_cast<uint32_t>(Size::kGroups * p) / static_cast<uint32_t>(place.positions));
+    return static_cast<int>(static_cast<uint32_t>(Size::kGroups * p) /
+                            static_cast<uint32_t>(place.positions));
   };
   const int group_begin = group(place.position), groups = group(place.position + 1) - group_begin;
   __syncthreads();
@@ -110,7 +116,10 @@ __global__ void __launch_bounds__((RowSize<T, Hidden>::kWarps + 2) * 32, 1) Spar
     worker.Run();
   } else {
     RowPlanner<T, Hidden> planner{args, place, exchange, s, lane};
-    if (warp == kWarps) planner.Run(); else planner.Collect();
+    if (warp == kWarps)
+      planner.Run();
+    else
+      planner.Collect();
   }
   __syncthreads();
   FinishColumns<T, Hidden>(args, place, exchange, s, group_begin, groups);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One row of SparseGatedMlp on a CUDA device (docs/op-spec.md): sizes, arguments, launch. No CUDA header needed.
+// One row of SparseGatedMlp on a CUDA device (docs/op-spec.md): sizes, arguments, launch. No CUDA header
+// needed.
 #pragma once
 #include <cstdint>
 
@@ -25,7 +26,7 @@ struct SparseRowArgs {
   uint32_t* exchange;            // plan.scratch_bytes, aligned to 16; see PrepareScratch
   int64_t hidden;
   int64_t intermediate;
-  int share, extra;              // set by the launch: intermediate / blocks, intermediate % blocks
+  int share, extra;  // set by the launch: intermediate / blocks, intermediate % blocks
   int prefetch_first, prefetch_rows, prefetch_up;  // set by the launch, from the plan
   bool threshold_per_neuron;
 };
@@ -42,6 +43,7 @@ int PrepareScratch(const SparseRowPlan& plan, uint32_t* scratch, CUstream_st* st
 
 // overlap: the launch may begin before the kernel before it in the stream has ended (programmatic dependent
 // launch); it reads weights early and nothing else.
-int LaunchSparseRow(const SparseRowPlan& plan, DType dtype, const SparseRowArgs& args, bool overlap, CUstream_st* stream);
+int LaunchSparseRow(const SparseRowPlan& plan, DType dtype, const SparseRowArgs& args, bool overlap,
+                    CUstream_st* stream);
 
 }  // namespace cats::cuda

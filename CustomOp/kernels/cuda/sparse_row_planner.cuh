@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The two warps of a block of the fused one-row kernel that work on no rows: one exchanges masks with the other
-// blocks and plans the down rows, one collects the h that belong to these.
+// The two warps of a block of the fused one-row kernel that work on no rows: one exchanges masks with the
+// other blocks and plans the down rows, one collects the h that belong to these.
 #pragma once
 #include "kernels/cuda/sparse_row_shared.cuh"
 
@@ -27,7 +27,7 @@ struct RowPlanner {
   Shared& s;
   const int lane;
   const int peers = (place.blocks + 31) / 32;
-  int kept[kPeers] = {};    // of the lane's blocks
+  int kept[kPeers] = {};  // of the lane's blocks
 
   __device__ void Run() {
     const int first_peer = lane * peers;
@@ -68,7 +68,8 @@ struct RowPlanner {
       const int i = base + lane;
       if (i < size) {
         while (s.rank[from + 1] <= begin + i) ++from;
-        s.neuron[i] = place.FirstOf(from) + NthKept(*reinterpret_cast<const Words*>(s.mask[from]), begin + i - s.rank[from]);
+        s.neuron[i] = place.FirstOf(from) +
+                      NthKept(*reinterpret_cast<const Words*>(s.mask[from]), begin + i - s.rank[from]);
       }
       Fence();
       __syncwarp();
@@ -88,7 +89,8 @@ struct RowPlanner {
   }
 
   __device__ void ReceiveMasks() {
-    auto* inbox = reinterpret_cast<Words*>(args.exchange + exchange.masks) + place.block * place.blocks + lane * peers;
+    auto* inbox =
+        reinterpret_cast<Words*>(args.exchange + exchange.masks) + place.block * place.blocks + lane * peers;
     uint32_t missing = 0;
 #pragma unroll
     for (int k = 0; k < kPeers; ++k) {
@@ -113,8 +115,9 @@ struct RowPlanner {
     __syncwarp();
   }
 
-  // Each block of a slab adds up a range of the kept neurons in their order. Its size depends on the masks alone
-  // and makes up for the block's gate and up rows (a whole row is kSlabs parts), so that all read the same amount.
+  // Each block of a slab adds up a range of the kept neurons in their order. Its size depends on the masks
+  // alone and makes up for the block's gate and up rows (a whole row is kSlabs parts), so that all read the
+  // same amount.
   __device__ void Range(int total, int& begin, int& size) {
     int cost[kShares];
     bool in[kShares];
@@ -177,7 +180,8 @@ struct RowPlanner {
       for (int k = 0; k < kTogether; ++k) {
         const int i = base + 32 * k + lane;
         waiting[k] = i < size;
-        cell[k] = args.exchange + exchange.h + (waiting[k] ? static_cast<int64_t>(s.neuron[i]) * kSlabs + place.slab : 0);
+        cell[k] = args.exchange + exchange.h +
+                  (waiting[k] ? static_cast<int64_t>(s.neuron[i]) * kSlabs + place.slab : 0);
       }
       int ready = 0;
       while (ready < kTogether) {

@@ -31,7 +31,12 @@ struct BlockPlace {
   int slab, position, positions;
 
   __device__ BlockPlace(int blocks_, int block_, int share_, int extra_)
-      : blocks(blocks_), block(block_), share(share_), extra(extra_), slab(block_ % kSlabs), position(block_ / kSlabs),
+      : blocks(blocks_),
+        block(block_),
+        share(share_),
+        extra(extra_),
+        slab(block_ % kSlabs),
+        position(block_ / kSlabs),
         positions((blocks_ - block_ % kSlabs + kSlabs - 1) / kSlabs) {}
   __device__ int FirstOf(int b) const { return b * share + min(b, extra); }
   __device__ int NeuronsOf(int b) const { return share + (b < extra ? 1 : 0); }
@@ -52,8 +57,8 @@ struct SparseRowShared {
   float gate_bias[kMaxNeuronsPerBlock];
   float up_bias[kMaxNeuronsPerBlock];
   float h[kMaxDownRows];
-  int neuron[kMaxDownRows];          // the rows of down that this block adds up, in the order of the sum
-  int rank[kMaxBlocks + 1];          // kept neurons of the blocks before each one
+  int neuron[kMaxDownRows];  // the rows of down that this block adds up, in the order of the sum
+  int rank[kMaxBlocks + 1];  // kept neurons of the blocks before each one
   int task[Size::kWarps][kStages];
   int gate_next, found_next, found_count, decided, prefetched;
   int down_rows;     // -1: not known yet

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A warp of the fused one-row kernel that works on rows: gate rows, then up rows, then down rows, as they come.
-// It starts its next copy when one has arrived and works on that one meanwhile.
+// A warp of the fused one-row kernel that works on rows: gate rows, then up rows, then down rows, as they
+// come. It starts its next copy when one has arrived and works on that one meanwhile.
 #pragma once
 #include "kernels/cuda/bulk_copy.cuh"
 #include "kernels/cuda/sparse_row_shared.cuh"
@@ -24,17 +24,25 @@ struct RowWorker {
   const int warp, lane, first, neurons;
   const uint64_t policy = EvictFirst();
   Task phase = kGate;
-  int claimed = -1;       // lane 0: an entry of found[] that may not be there yet
-  int chunk;              // the next down task
+  int claimed = -1;  // lane 0: an entry of found[] that may not be there yet
+  int chunk;         // the next down task
   int issued = 0, done = 0;
 
-  __device__ RowWorker(const SparseRowArgs& args_, const BlockPlace& place_, const SparseRowExchange& exchange_,
-                       Shared& shared, int warp_, int lane_)
-      : args(args_), place(place_), exchange(exchange_), s(shared), warp(warp_), lane(lane_),
-        first(place_.FirstOf(place_.block)), neurons(place_.NeuronsOf(place_.block)), chunk(warp_) {}
+  __device__ RowWorker(const SparseRowArgs& args_, const BlockPlace& place_,
+                       const SparseRowExchange& exchange_, Shared& shared, int warp_, int lane_)
+      : args(args_),
+        place(place_),
+        exchange(exchange_),
+        s(shared),
+        warp(warp_),
+        lane(lane_),
+        first(place_.FirstOf(place_.block)),
+        neurons(place_.NeuronsOf(place_.block)),
+        chunk(warp_) {}
 
   __device__ void Copy(void* to, const void* matrix, int64_t row, int offset, int bytes, uint64_t* barrier) {
-    BulkCopy(to, static_cast<const unsigned char*>(matrix) + row * Size::kBytes + offset, bytes, barrier, policy);
+    BulkCopy(to, static_cast<const unsigned char*>(matrix) + row * Size::kBytes + offset, bytes, barrier,
+             policy);
   }
 
   // The first gate row; it depends on nothing, so nothing is waited for.
@@ -129,11 +137,14 @@ struct RowWorker {
     atomicAdd(&s.decided, 1);
   }
 
-  // While gate rows arrive, memory has a little time left, and at high sparsity more when all have arrived: some
-  // down rows are asked for already, at most args.prefetch_rows of a block, spread evenly over its gate rows.
+  // While gate rows arrive, memory has a little time left, and at high sparsity more when all have arrived:
+  // some down rows are asked for already, at most args.prefetch_rows of a block, spread evenly over its gate
+  // rows.
   __device__ void Prefetch(int r) {
     const int64_t row = static_cast<int64_t>(first + r) * Size::kBytes;
-    if (r < args.prefetch_first || Load(s.prefetched) * (neurons - args.prefetch_first) >= args.prefetch_rows * (r + 1 - args.prefetch_first)) return;
+    if (r < args.prefetch_first || Load(s.prefetched) * (neurons - args.prefetch_first) >=
+                                       args.prefetch_rows * (r + 1 - args.prefetch_first))
+      return;
     atomicAdd(&s.prefetched, 1);
     BulkPrefetch(static_cast<const unsigned char*>(args.down) + row, Size::kBytes);
     if (args.prefetch_up) BulkPrefetch(static_cast<const unsigned char*>(args.up) + row, Size::kBytes);
@@ -142,7 +153,8 @@ struct RowWorker {
   __device__ void Up(int neuron, float a, float bias, float dot) {
     const float h = __fmul_rn(a, args.up_bias == nullptr ? dot : __fadd_rn(dot, bias));
     const uint32_t bits = Sendable(h);
-    if (lane == 0) Send(reinterpret_cast<Words*>(args.exchange + exchange.h) + neuron, {bits, bits, bits, bits});
+    if (lane == 0)
+      Send(reinterpret_cast<Words*>(args.exchange + exchange.h) + neuron, {bits, bits, bits, bits});
   }
 
   __device__ void Down(int index, const uint4* data, float (&sum)[Size::kSlabChunks][Size::kPerLane]) {
@@ -153,7 +165,8 @@ struct RowWorker {
     __syncwarp();
     if (count == kSlabs) {
 #pragma unroll
-      for (int i = 0; i < kSlabs; ++i) AddRow<T>(sum, s.h[begin + i], data + i * Size::kSlabChunks * 32, lane);
+      for (int i = 0; i < kSlabs; ++i)
+        AddRow<T>(sum, s.h[begin + i], data + i * Size::kSlabChunks * 32, lane);
     } else {
       for (int i = 0; i < count; ++i) AddRow<T>(sum, s.h[begin + i], data + i * Size::kSlabChunks * 32, lane);
     }
@@ -164,7 +177,8 @@ struct RowWorker {
     uint4 x[Size::kChunks];
     BarrierWait(&s.x_full, 0);
 #pragma unroll
-    for (int c = 0; c < Size::kChunks; ++c) x[c] = ForDot<T>(reinterpret_cast<const uint4*>(s.x)[c * 32 + lane]);
+    for (int c = 0; c < Size::kChunks; ++c)
+      x[c] = ForDot<T>(reinterpret_cast<const uint4*>(s.x)[c * 32 + lane]);
     float sum[Size::kSlabChunks][Size::kPerLane] = {};
     for (bool more = true; more || issued > done;) {
       if (issued > done) {
