@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Refreshes the included code and tables of README.md from their sources.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. eng/setup.sh
+need_dotnet
+CATS_UPDATE_README=1 dotnet run --project tests/Unit -v quiet -- -class '*ReadmeTests' -noColor
