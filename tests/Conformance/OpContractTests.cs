@@ -18,8 +18,8 @@ public sealed class OpContractTests
     [Fact]
     public void The_domain_and_its_version_are_one()
     {
-        Assert.Equal(Library.GetProperty("domain").GetString(), OpSchemas.Domain);
-        Assert.Equal(Library.GetProperty("opset").GetInt32(), OpSchemas.Version);
+        Assert.Equal(OpSchemas.Domain, Library.GetProperty("domain").GetString());
+        Assert.Equal(OpSchemas.Version, Library.GetProperty("opset").GetInt32());
         Assert.Contains($"`{OpSchemas.Domain}`, version {OpSchemas.Version}", Specification, StringComparison.Ordinal);
     }
 
