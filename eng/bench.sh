@@ -22,7 +22,7 @@ bench_mlp() {
   {
     header "One gated MLP on the CPU, custom op against ONNX Runtime's dense nodes" "eng/bench.sh mlp${*:+ $*}"
     echo "- weights rotate over 2 GiB; dense and sparse runs take turns; time: median (fastest); x dense: median over the"
-    echo "  pairs; GB/s: bytes that must be read over the fastest time; ceiling: the fastest of ten plain reads of 1 GiB at the start"
+    echo "  pairs; GB/s: bytes that must be read over the fastest time; ceiling: the fastest of eight plain reads of the weights just before"
     echo "- the dense model of float16 is float16 (ONNX Runtime widens it at load), that of bfloat16 is float"
     echo
     artifacts/native/bench/benchmarks/Native/mlp_bench "$@"
