@@ -82,6 +82,22 @@ public sealed record ThresholdTable
     /// <exception cref="InvalidDataException">The file is not what it must be; the message names file, layer and values.</exception>
     public static ThresholdTable Load(string path) => Parse(File.ReadAllBytes(path), path);
 
+    // Writers that are no strict JSON put NaN and Infinity into a file as they are; the parser only names a letter.
+    private static string NamedNumber(ReadOnlySpan<byte> utf8, JsonException error)
+    {
+        int line = 0;
+        while (line < (error.LineNumber ?? 0) && utf8.IndexOf((byte)'\n') is >= 0 and int end)
+        {
+            utf8 = utf8[(end + 1)..];
+            line++;
+        }
+
+        ReadOnlySpan<byte> rest = utf8[(int)Math.Min(error.BytePositionInLine ?? 0, utf8.Length)..];
+        return rest.StartsWith("NaN"u8) ? "a number is NaN; thresholds are finite and not negative. "
+            : rest.StartsWith("Infinity"u8) || rest.StartsWith("-Infinity"u8) ? "a number is infinite; thresholds are finite and not negative. "
+            : "";
+    }
+
     /// <summary>Reads the text of a thresholds.json.</summary>
     /// <param name="utf8">The text.</param>
     /// <param name="source">What messages call it.</param>
@@ -96,7 +112,7 @@ public sealed record ThresholdTable
         }
         catch (JsonException e)
         {
-            throw new InvalidDataException($"{source}: {e.Message}", e);
+            throw new InvalidDataException($"{source}: {NamedNumber(utf8, e)}{e.Message}", e);
         }
 
         if (table is null)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // An InferenceSession whose graph is understood as a language model.
+using CatsOnnx.GraphRewriter.Model;
 using Microsoft.ML.OnnxRuntime;
 
 namespace CatsOnnx.Session;
@@ -48,13 +49,23 @@ public sealed class ModelSession : IDisposable
     /// <summary>ONNX Runtime's session, for what is not here. It belongs to this object.</summary>
     public InferenceSession Inference { get; }
 
-    /// <summary>Opens the graph of a folder.</summary>
+    /// <summary>Opens the graph of a folder. Where its configuration has a sliding window that the exporter left out of the
+    /// attention nodes, they get it in memory (<see cref="SlidingWindow"/>).</summary>
     /// <exception cref="InvalidDataException">ONNX Runtime cannot load the graph, or it is no language model that is understood.</exception>
     /// <exception cref="DllNotFoundException">The model uses ai.cats and the native library is nowhere.</exception>
     public static ModelSession Open(ModelFolder folder, ModelSessionOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(folder);
         options ??= new ModelSessionOptions();
+        if (folder.Config.SlidingWindow is not null)
+        {
+            OnnxModel model = OnnxModel.Load(folder.ModelPath);
+            if (SlidingWindow.Apply(model.Proto.Graph, folder.Config) > 0)
+            {
+                return Open(model.ToBytes(), folder, options);
+            }
+        }
+
         using SessionOptions made = options.Make(CatsDomain.IsImported(folder.ModelPath), externalDataFolder: null);
         return Create(folder, options, [], () => new InferenceSession(folder.ModelPath, made));
     }
