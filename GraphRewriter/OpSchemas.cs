@@ -41,10 +41,10 @@ public static class OpSchemas
         ["activation", "selector", "screen"]);
 
     /// <summary>
-    /// Calibration: A, U: T [..., I], weight: float [I], mask: bool [...]; output: A, counts: int64 [32768], up_abs_sum: double [I], tokens: int64 [].
+    /// Calibration: A, U: T [..., I], weight: float [I], mask: bool [...]; Y: A passed through, counts: int64 [32768], up_abs_sum: double [I], tokens: int64 [].
     /// </summary>
     public static OpSchema GateObserver { get; } = new(
-        "GateObserver", ["A", "U", "weight", "mask"], 2, ["output", "counts", "up_abs_sum", "tokens"], []);
+        "GateObserver", ["A", "U", "weight", "mask"], 2, ["Y", "counts", "up_abs_sum", "tokens"], []);
 
     /// <summary>Every operator that this version writes.</summary>
     public static IReadOnlyList<OpSchema> All { get; } = [CatsThreshold, SparseGatedMlp, GateObserver];

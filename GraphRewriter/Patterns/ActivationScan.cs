@@ -91,7 +91,7 @@ internal static class ActivationScan
 
         string name = GraphText.Operator(activation);
         string reason = activation.OpType is "Sigmoid"
-            ? "Sigmoid is not multiplied by its own input: its activation is no SiLU"
+            ? "its Sigmoid is part of no product silu(gate) * up"
             : activation.OpType is "Tanh" or "Erf" ? $"its activation is built on {name}; SiLU is needed" : $"its activation is {name}; SiLU is needed";
         return new MlpFinding(null, reason, activation, activation);
     }

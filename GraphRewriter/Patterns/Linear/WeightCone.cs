@@ -19,7 +19,7 @@ internal static class WeightCone
     public static bool IsFromConstant(GraphValue operand) => Reaches(
         operand,
         node => node.OpType is "Gather" or "GatherND" or "Transpose" or "Cast" or "DequantizeLinear" or "Reshape" or "Unsqueeze" or "Squeeze"
-            or "Slice" or "Identity" or "Split" or "GatherElements" or "Expand" or "Mul" or "Concat"
+            or "Slice" or "Identity" or "Split" or "GatherElements"
             ? [0]
             : Enumerable.Range(0, node.Input.Count));
 

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+// Forms that no stored export shows and exporters write: found, and equal to their source in ONNX Runtime.
+using CatsOnnx.GraphRewriter;
+using CatsOnnx.GraphRewriter.Model;
+using CatsOnnx.GraphRewriter.Proto;
+using CatsOnnx.GraphRewriter.Thresholds;
+using CatsOnnx.Tests.Support;
+using Microsoft.ML.OnnxRuntime;
+
+namespace CatsOnnx.Tests.Conformance;
+
+public sealed class FormTests
+{
+    private const int H = MlpGraph.Hidden;
+    private const int I = MlpGraph.Intermediate;
+
+    private static readonly Dictionary<string, Func<MlpGraph, string>> Forms = new()
+    {
+        ["plain"] = g => g.Down(g.Node("Mul", [g.Silu(g.Project()), g.Project()])),
+        ["up first, factors turned"] = g => { string up = g.Project(); return g.Down(g.Node("Mul", [up, g.Silu(g.Project())])); },
+        ["sigmoid first"] = g => { string v = g.Project(); return g.Down(g.Node("Mul", [g.Node("Mul", [g.Node("Sigmoid", [v]), v]), g.Project()])); },
+        ["exp"] = g =>
+        {
+            string v = g.Project();
+            string one = g.Floats([], 1f);
+            string silu = g.Node("Div", [v, g.Node("Add", [one, g.Node("Exp", [g.Node("Neg", [v])])])]);
+            return g.Down(g.Node("Mul", [silu, g.Project()]));
+        },
+        ["bias added on either side"] = g =>
+        {
+            string gate = g.Node("Add", [g.Weight(I), g.Project()]);
+            string up = g.Node("Add", [g.Project(), g.Weight(1, 1, I)]);
+            return g.Node("Add", [g.Weight(H), g.Down(g.Node("Mul", [g.Silu(gate), up]))]);
+        },
+        ["identity and gate * 1"] = g => g.Down(g.Node("Identity", [g.Node("Mul", [g.Silu(g.Node("Mul", [g.Node("Identity", [g.Project()]), g.Floats([1], 1f)])), g.Project()])])),
+        ["transposes"] = g =>
+        {
+            string gate = g.Node("MatMul", ["x", g.Node("Transpose", [g.Weight(I, H)])]);
+            string up = g.Node("MatMul", ["x", g.Node("Transpose", [g.Weight(I, H)], NodeBuilder.Ints("perm", 1, 0))]);
+            return g.Node("MatMul", [g.Node("Mul", [g.Silu(gate), up]), g.Node("Transpose", [g.Weight(H, I)], NodeBuilder.Ints("perm", 1, 0))]);
+        },
+        ["shared transpose"] = g =>
+        {
+            string weight = g.Node("Transpose", [g.Weight(I, H)]);
+            return g.Down(g.Node("Mul", [g.Silu(g.Node("MatMul", ["x", weight])), g.Node("MatMul", ["x", weight])]));
+        },
+        ["constants as nodes"] = g =>
+            g.Node("MatMul", [g.Node("Mul", [g.Silu(g.Node("MatMul", ["x", g.Constant(H, I)])), g.Node("MatMul", ["x", g.Constant(H, I)])]), g.Constant(I, H)]),
+        ["constants as nodes behind Transpose"] = g =>
+            g.Node("MatMul", [g.Node("Mul", [g.Silu(g.Node("MatMul", ["x", g.Node("Transpose", [g.Constant(I, H)])])), g.Project()]), g.Constant(I, H)]),
+        ["casts around sigmoid"] = g =>
+        {
+            string v = g.Project();
+            string sigmoid = g.Node("Cast", [g.Node("Sigmoid", [g.Node("Cast", [v], NodeBuilder.Int("to", 1))])], NodeBuilder.Int("to", 1));
+            return g.Down(g.Node("Mul", [g.Node("Mul", [v, sigmoid]), g.Project()]));
+        },
+        ["split, up first"] = g =>
+        {
+            string[] halves = g.Nodes("Split", [g.Node("MatMul", ["x", g.Weight(H, 2 * I)]), g.Integers(I, I)], 2, NodeBuilder.Int("axis", -1));
+            return g.Down(g.Node("Mul", [halves[0], g.Silu(halves[1])]));
+        },
+        ["packed with bias, slices"] = g =>
+        {
+            string packed = g.Node("Add", [g.Node("MatMul", ["x", g.Node("Transpose", [g.Weight(2 * I, H)])]), g.Weight(2 * I)]);
+            string gate = g.Node("Slice", [packed, g.Integers(0), g.Integers(I), g.Integers(-1), g.Integers(1)]);
+            string up = g.Node("Slice", [packed, g.Integers(I), g.Integers(long.MaxValue), g.Integers(2)]);
+            return g.Down(g.Node("Mul", [g.Silu(gate), up]));
+        },
+        ["interleaved, gate odd"] = g =>
+        {
+            string packed = g.Node("MatMul", ["x", g.Weight(H, 2 * I)]);
+            string up = g.Node("Slice", [packed, g.Integers(0), g.Integers(long.MaxValue), g.Integers(-1), g.Integers(2)]);
+            string gate = g.Node("Slice", [packed, g.Integers(1), g.Integers(long.MaxValue), g.Integers(-1), g.Integers(2)]);
+            return g.Down(g.Node("Mul", [g.Silu(gate), up]));
+        },
+        ["QuickGelu with alpha 1"] = g => g.Down(g.Node("Mul", [g.Node("ms.QuickGelu", [g.Project()], MlpGraph.Float("alpha", 1f)), g.Project()])),
+        ["FusedMatMul"] = g => g.Down(g.Node("Mul", [g.Silu(g.Node("ms.FusedMatMul", ["x", g.Weight(I, H)], NodeBuilder.Int("transB", 1))), g.Project()])),
+        ["Gemm between reshapes"] = g =>
+        {
+            string Linear(string value, long from, long to, bool transposed)
+            {
+                string rows = g.Node("Reshape", [value, g.Integers(-1, from)]);
+                string product = transposed
+                    ? g.Node("Gemm", [rows, g.Weight(to, from), g.Weight(to)], NodeBuilder.Int("transB", 1))
+                    : g.Node("Gemm", [rows, g.Weight(from, to)]);
+                return g.Node("Reshape", [product, g.Integers(2, 3, to)]);
+            }
+
+            return Linear(g.Node("Mul", [g.Silu(Linear("x", H, I, true)), Linear("x", H, I, false)]), I, H, true);
+        },
+    };
+
+    public static TheoryData<string, int> Cases
+    {
+        get
+        {
+            TheoryData<string, int> cases = [];
+            foreach (string form in Forms.Keys)
+            {
+                cases.Add(form, 13);
+                cases.Add(form, 14);
+                cases.Add(form, 21);
+            }
+
+            return cases;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void A_form_is_fused_and_computes_what_its_source_computes(string form, int opset)
+    {
+        OnnxModel Build()
+        {
+            MlpGraph graph = new(opset);
+            return graph.Build(Forms[form](graph));
+        }
+
+        Random random = new(5);
+        byte[] x = new byte[2 * 3 * H * sizeof(float)];
+        for (int i = 0; i < x.Length; i += sizeof(float))
+        {
+            BitConverter.TryWriteBytes(x.AsSpan(i), (random.NextSingle() * 4) - 2);
+        }
+
+        Dictionary<string, NpyArray> inputs = new() { ["x"] = new NpyArray("<f4", [2, 3, H], x) };
+        OnnxModel source = Build();
+        using OrtRun dense = new(source, library: false, GraphOptimizationLevel.ORT_ENABLE_ALL);
+        double[] expected = dense.Run(inputs).Values.Single();
+        foreach (bool unfused in new[] { false, true })
+        {
+            OnnxModel model = Build();
+            RewriteReport report = ExporterTests.Rewritten(model, unfused, 0.5f);
+            Assert.Equal((1, 0), (report.Fused, report.Refused));
+            foreach (bool library in new[] { true, false })
+            {
+                using OrtRun sparse = new(model, library, GraphOptimizationLevel.ORT_ENABLE_ALL);
+                Assert.InRange(Tolerances.Difference(sparse.Run(inputs, 0f).Values.Single(), expected), 0, Tolerances.WholeGraph("float"));
+                Assert.NotEqual(0, Tolerances.Difference(sparse.Run(inputs).Values.Single(), expected));
+            }
+
+            ModelRewriter.Revert(model);
+            Assert.Equal(Build().ToBytes(), model.ToBytes());
+        }
+    }
+
+    [Fact]
+    public void The_native_kernel_takes_the_node_at_every_level_and_the_function_takes_it_without_the_library()
+    {
+        foreach (GraphOptimizationLevel level in new[] { GraphOptimizationLevel.ORT_DISABLE_ALL, GraphOptimizationLevel.ORT_ENABLE_BASIC, GraphOptimizationLevel.ORT_ENABLE_ALL })
+        {
+            foreach (bool library in new[] { true, false })
+            {
+                MlpGraph graph = new();
+                OnnxModel model = graph.Build(Forms["plain"](graph));
+                ExporterTests.Rewritten(model, unfused: false, 0.5f);
+                using TemporaryFolder folder = new();
+                string path = Path.Combine(folder.Path, "optimized.onnx");
+                using (OrtRun run = new(model, library, level, path))
+                {
+                    Assert.Equal(2, run.Inputs.Count);
+                }
+
+                IEnumerable<string> operators = OnnxModel.Load(path).Proto.Graph.Node.Select(GraphText.Operator);
+                Assert.Equal(library ? 1 : 0, operators.Count(name => name == "ai.cats.SparseGatedMlp"));
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(-1f)]
+    [InlineData(0f)]
+    [InlineData(1f)]
+    [InlineData(float.PositiveInfinity)]
+    public void Library_and_functions_keep_the_same_neurons_at_every_scale(float scale)
+    {
+        MlpGraph graph = new();
+        string output = Forms["plain"](graph);
+        Dictionary<string, NpyArray> inputs = new() { ["x"] = new NpyArray("<f4", [2, 3, H], [.. Enumerable.Range(0, 2 * 3 * H).SelectMany(i => BitConverter.GetBytes(MathF.Sin(i * 1.7f) * 2))]) };
+        List<double[]> counts = [];
+        foreach ((bool unfused, bool library) in new[] { (false, true), (false, false), (true, true), (true, false) })
+        {
+            OnnxModel model = OnnxModel.FromProto(graph.Proto.Clone());
+            model.Proto.Graph.Output.Add(NodeBuilder.Info(output, TensorProto.Types.DataType.Float, null));
+            ExporterTests.Rewritten(model, unfused, 0.3f);
+            string active = GraphRewriter.Passes.ExposeActiveCounts.Apply(model).Single().Output;
+            using OrtRun run = new(model, library, GraphOptimizationLevel.ORT_ENABLE_ALL);
+            counts.Add(run.Run(inputs, scale)[active]);
+        }
+
+        Assert.All(counts, count => Assert.Equal(counts[0], count));
+        if (!(scale > 0))
+        {
+            Assert.All(counts[0], count => Assert.Equal(I, count));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// What is no gated SiLU MLP with float weights is left alone, and the reason says why.
+using CatsOnnx.GraphRewriter;
+using CatsOnnx.GraphRewriter.Model;
+using CatsOnnx.GraphRewriter.Proto;
+using CatsOnnx.GraphRewriter.Thresholds;
+using CatsOnnx.Tests.Support;
+
+namespace CatsOnnx.Tests.Unit.GraphRewriter.Patterns;
+
+public sealed class RefusalTests
+{
+    private const int H = MlpGraph.Hidden;
+    private const int I = MlpGraph.Intermediate;
+
+    private static readonly Dictionary<string, (string Reason, Func<MlpGraph, string> Build)> Cases = new()
+    {
+        ["QuickGelu by default"] = ("QuickGelu has alpha 1.702", g => g.Down(g.Node("Mul", [g.Node("ms.QuickGelu", [g.Project()]), g.Project()]))),
+        ["Swish with alpha 2"] = ("Swish has alpha 2", g => g.Down(g.Node("Mul", [g.Node("Swish", [g.Project()], MlpGraph.Float("alpha", 2)), g.Project()]))),
+        ["SwiGLU with a limit"] = ("limit 7", g => g.Down(g.Node("ms.SwiGLU", [g.Project(), g.Project()], MlpGraph.Float("limit", 7)))),
+        ["SwiGLU with alpha 1.702"] = ("alpha 1.702", g => g.Down(g.Node("SwiGLU", [g.Project(), g.Project()], MlpGraph.Float("alpha", 1.702f)))),
+        ["GeGLU"] = ("activation is Gelu", g => g.Down(g.Node("Mul", [g.Node("Gelu", [g.Project()]), g.Project()]))),
+        ["GLU"] = ("part of no product silu(gate) * up", g => g.Down(g.Node("Mul", [g.Node("Sigmoid", [g.Project()]), g.Project()]))),
+        ["two layers and Relu"] = ("activation is Relu", g => g.Down(g.Node("Relu", [g.Project()]))),
+        ["two layers and SiLU"] = ("part of no product silu(gate) * up", g => g.Down(g.Silu(g.Project()))),
+        ["weights from an input"] = ("not constant", g =>
+        {
+            g.Proto.Graph.Input.Add(NodeBuilder.Info("w", TensorProto.Types.DataType.Float, [H, I]));
+            return g.Down(g.Node("Mul", [g.Silu(g.Project()), g.Node("Gemm", ["x", "w"])]));
+        }),
+        ["rank-3 weights"] = ("two dimensions", g => g.Down(g.Node("Mul", [g.Silu(g.Node("MatMul", ["x", g.Weight(1, H, I)])), g.Project()]))),
+        ["4-bit weights"] = ("4-bit weights", g => g.Down(g.Node("Mul", [g.Silu(g.Node("ms.MatMulNBits", ["x", g.Weight(I, 1)], NodeBuilder.Int("bits", 4))), g.Project()]))),
+        ["adapter"] = ("adapter (LoRA) is not merged", g =>
+        {
+            string low = g.Node("MatMul", [g.Node("MatMul", ["x", g.Weight(H, 2)]), g.Weight(2, I)]);
+            return g.Down(g.Node("Mul", [g.Silu(g.Node("Add", [g.Project(), g.Node("Mul", [low, g.Floats([], 2f)])])), g.Project()]));
+        }),
+        ["two inputs"] = ("a gated MLP has one input", g =>
+        {
+            string other = g.Node("MatMul", [g.Node("Neg", ["x"]), g.Weight(H, I)]);
+            return g.Down(g.Node("Mul", [g.Silu(g.Project()), other]));
+        }),
+        ["Gemm with alpha 2"] = ("alpha 2", g => g.Down(g.Node("Mul", [g.Silu(g.Node("Gemm", ["x", g.Weight(H, I)], MlpGraph.Float("alpha", 2))), g.Project()]))),
+        ["read outside"] = ("is also read by", g =>
+        {
+            string gate = g.Project();
+            string down = g.Down(g.Node("Mul", [g.Silu(gate), g.Project()]));
+            g.Proto.Graph.Output.Add(NodeBuilder.Info(g.Node("Abs", [gate]), TensorProto.Types.DataType.Float, null));
+            return down;
+        }),
+        ["inner value is an output"] = ("is an output of the graph", g =>
+        {
+            string gate = g.Project();
+            g.Proto.Graph.Output.Add(NodeBuilder.Info(gate, TensorProto.Types.DataType.Float, null));
+            return g.Down(g.Node("Mul", [g.Silu(gate), g.Project()]));
+        }),
+        ["sizes that do not fit"] = ("an MLP has [intermediate, hidden]", g => g.Node("MatMul", [g.Node("Mul", [g.Silu(g.Project()), g.Project()]), g.Weight(I, H + 1)])),
+    };
+
+    public static TheoryData<string> Names => [.. Cases.Keys];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_form_that_cannot_be_fused_is_refused_with_its_reason(string name)
+    {
+        MlpGraph graph = new();
+        RewriteReport report = ModelRewriter.Inspect(graph.Build(Cases[name].Build(graph)));
+
+        MlpReport mlp = Assert.Single(report.Mlps);
+        Assert.Equal(MlpStatus.Refused, mlp.Status);
+        Assert.Contains(Cases[name].Reason, mlp.Reason, StringComparison.Ordinal);
+        Assert.False(string.IsNullOrEmpty(mlp.Node));
+    }
+
+    [Fact]
+    public void Weights_with_NaN_are_refused_and_named()
+    {
+        MlpGraph graph = new();
+        string weight = graph.Floats([H, I], [.. Enumerable.Range(0, H * I).Select(i => i == 5 ? float.NaN : i)]);
+        OnnxModel model = graph.Build(graph.Down(graph.Node("Mul", [graph.Silu(graph.Node("MatMul", ["x", weight])), graph.Project()])));
+        byte[] before = model.ToBytes();
+
+        RewriteReport report = ModelRewriter.Rewrite(model, new RewriteOptions { Thresholds = ThresholdTable.Uniform(ModelRewriter.Inspect(model), 1) });
+
+        Assert.False(report.Changed);
+        Assert.Contains($"'{weight}' holds NaN", Assert.Single(report.Mlps).Reason, StringComparison.Ordinal);
+        Assert.Equal(before, model.ToBytes());
+    }
+
+    [Fact]
+    public void A_model_without_mlps_has_none()
+    {
+        MlpGraph graph = new();
+        RewriteReport report = ModelRewriter.Inspect(graph.Build(graph.Node("Softmax", [graph.Project()])));
+        Assert.Empty(report.Mlps);
+        Assert.Contains("\"mlps\": []", report.ToJson(), StringComparison.Ordinal);
+    }
+}
