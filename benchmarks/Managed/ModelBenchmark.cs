@@ -17,7 +17,9 @@ internal static class ModelBenchmark
     public static void Run(string work, string shape, double sparsity, int promptTokens, int tokens, int threads, ResultTable table)
     {
         (string source, string rewritten) = SparseModel.Make(work, shape, sparsity);
-        ModelSessionOptions options = new() { Threads = threads };
+
+        // The threads of the model that does not run would spin on the other's processors: both stop at once.
+        ModelSessionOptions options = new() { Threads = threads, Configure = made => made.AddSessionConfigEntry("session.force_spinning_stop", "1") };
         using ModelSession dense = ModelSession.Open(ModelFolder.Open(source), options);
         (ModelSession counted, IReadOnlyDictionary<string, int> active) = OpenCounted(ModelFolder.Open(rewritten), options);
         using ModelSession sparse = counted;

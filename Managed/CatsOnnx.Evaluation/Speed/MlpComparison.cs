@@ -43,6 +43,10 @@ public sealed class MlpComparison : IDisposable
         try
         {
             comparison._sparseOptions.RegisterCats();
+
+            // The threads of the session that does not run would spin on the other's processors: both stop at once.
+            comparison._denseOptions.AddSessionConfigEntry("session.force_spinning_stop", "1");
+            comparison._sparseOptions.AddSessionConfigEntry("session.force_spinning_stop", "1");
             comparison._sparseOptions.LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR; // it warns of cats.threshold_scale
             if (threads > 0)
             {

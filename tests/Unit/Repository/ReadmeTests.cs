@@ -15,7 +15,7 @@ public sealed partial class ReadmeTests
     {
         string readme = File.ReadAllText(ReadmePath);
         string expected = IncludeBlock().Replace(readme, block =>
-            $"{block.Groups["open"].Value}\n{Source(block.Groups["path"].Value, block.Groups["heading"].Value)}\n{block.Groups["close"].Value}");
+            $"{block.Groups["open"].Value}\n{Source(block.Groups["path"].Value, block.Groups["heading"].Value, block.Groups["rows"].Value)}\n{block.Groups["close"].Value}");
         if (Environment.GetEnvironmentVariable("CATS_UPDATE_README") == "1")
         {
             File.WriteAllText(ReadmePath, expected);
@@ -36,8 +36,9 @@ public sealed partial class ReadmeTests
         }
     }
 
-    /// <summary>A code file whole, as a fenced block; of a results file the tables below one heading.</summary>
-    private static string Source(string path, string heading)
+    /// <summary>A code file whole, as a fenced block; of a results file the tables below one heading, and of those the rows
+    /// that match.</summary>
+    private static string Source(string path, string heading, string rows)
     {
         string full = Path.Combine(SharedFiles.RepositoryRoot, path);
         Assert.True(File.Exists(full), $"README.md includes {path}, which does not exist.");
@@ -50,6 +51,7 @@ public sealed partial class ReadmeTests
 
         StringBuilder table = new();
         bool inside = heading.Length == 0;
+        int taken = 0; // of the header, which has two lines
         foreach (string line in lines)
         {
             if (line.StartsWith('#') && heading.Length > 0)
@@ -58,7 +60,10 @@ public sealed partial class ReadmeTests
             }
             else if (inside && line.StartsWith('|'))
             {
-                table.Append(line).Append('\n');
+                if (taken++ < 2 || rows.Length == 0 || Regex.IsMatch(line, rows))
+                {
+                    table.Append(line).Append('\n');
+                }
             }
         }
 
@@ -66,7 +71,7 @@ public sealed partial class ReadmeTests
         return table.ToString().TrimEnd('\n');
     }
 
-    [GeneratedRegex(@"(?<open><!-- include (?<path>\S+)(?: ""(?<heading>[^""]+)"")? -->)\n(?<body>.*?)(?<close><!-- /include -->)", RegexOptions.Singleline)]
+    [GeneratedRegex(@"(?<open><!-- include (?<path>\S+)(?: ""(?<heading>[^""]+)"")?(?: rows ""(?<rows>[^""]+)"")? -->)\n(?<body>.*?)(?<close><!-- /include -->)", RegexOptions.Singleline)]
     private static partial Regex IncludeBlock();
 
     [GeneratedRegex(@"\]\((?!https?:)(?<target>[^)#]+)\)")]
