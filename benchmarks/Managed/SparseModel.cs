@@ -38,7 +38,7 @@ internal static class SparseModel
         Console.WriteLine($"rewriting to {rewritten}");
         OnnxModel model = OnnxModel.Load(folder.ModelPath);
         ModelRewriter.Rewrite(model, new RewriteOptions { Thresholds = thresholds, CheckFinite = false });
-        new RewrittenFolder { Source = source, Model = model, Target = rewritten }.Write();
+        new RewrittenFolder { Source = source, Model = model, Target = rewritten, Thresholds = System.Text.Encoding.UTF8.GetBytes(thresholds.ToJson()) }.Write();
         return (source, rewritten);
     }
 
