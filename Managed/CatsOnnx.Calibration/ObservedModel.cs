@@ -53,8 +53,7 @@ internal sealed class ObservedModel : IDisposable
     {
         OnnxModel copy = graph.Clone();
         IReadOnlyList<GateObserverOutputs> observers = InsertGateObservers.Apply(copy, weights);
-        SlidingWindow.Apply(copy.Proto.Graph, folder.Config);
-        return new ObservedModel(ModelSession.Open(copy.ToBytes(), folder, options, [.. observers.SelectMany(NamesOf)]), observers);
+        return new ObservedModel(ModelSession.Open(copy, folder, options, [.. observers.SelectMany(NamesOf)]), observers);
     }
 
     /// <summary>How many windows of this length are read in one run.</summary>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // A model opened for evaluation: its graph in memory counts the active neurons of each sparse layer.
-using CatsOnnx.GraphRewriter.Model;
 using CatsOnnx.GraphRewriter.Passes;
 using CatsOnnx.Session;
 using CatsOnnx.Text;
@@ -38,14 +37,7 @@ internal sealed class EvaluatedModel : IDisposable
     /// <summary>Opens a model.</summary>
     public static EvaluatedModel Open(ModelFolder folder, ModelSessionOptions options, float? thresholdScale)
     {
-        OnnxModel model = OnnxModel.Load(folder.ModelPath);
-        IReadOnlyList<ActiveCount> counts = ExposeActiveCounts.Apply(model);
-        bool changed = SlidingWindow.Apply(model.Proto.Graph, folder.Config) > 0 || counts.Count > 0;
-
-        // A graph that needs nothing is opened from its file, so that a dense model of any size is read only once.
-        ModelSession session = changed
-            ? ModelSession.Open(model.ToBytes(), folder, options, [.. counts.Select(count => count.Output)])
-            : ModelSession.Open(folder, options);
+        ModelSession session = ModelSession.OpenCounting(folder, out IReadOnlyList<ActiveCount> counts, options);
         return new EvaluatedModel(session, counts, thresholdScale);
     }
 

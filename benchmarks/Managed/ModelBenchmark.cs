@@ -3,7 +3,6 @@
 using System.Globalization;
 using CatsOnnx.Evaluation.Speed;
 using CatsOnnx.Generation;
-using CatsOnnx.GraphRewriter.Model;
 using CatsOnnx.GraphRewriter.Passes;
 using CatsOnnx.Session;
 using CatsOnnx.Tokenization;
@@ -21,13 +20,12 @@ internal static class ModelBenchmark
         // The threads of the model that does not run would spin on the other's processors: both stop at once.
         ModelSessionOptions options = new() { Threads = threads, Configure = made => made.AddSessionConfigEntry("session.force_spinning_stop", "1") };
         using ModelSession dense = ModelSession.Open(ModelFolder.Open(source), options);
-        (ModelSession counted, IReadOnlyDictionary<string, int> active) = OpenCounted(ModelFolder.Open(rewritten), options);
-        using ModelSession sparse = counted;
+        using ModelSession sparse = ModelSession.OpenCounting(ModelFolder.Open(rewritten), out IReadOnlyList<ActiveCount> counts, options);
 
         // The models are made without a tokenizer; tokens are compared by id, any tokenizer serves to make a generator.
         TextTokenizer tokenizer = TokenizerLoader.Load(Path.Combine(Path.GetDirectoryName(SparseModel.ToolPath)!, "models", "demo"));
         using TokenGenerator first = new(dense, tokenizer);
-        using TokenGenerator second = new(sparse, tokenizer, new TokenGeneratorOptions { ActiveOutputs = active });
+        using TokenGenerator second = new(sparse, tokenizer, TokenGeneratorOptions.Counting(counts));
         Random random = new(2);
         int[] prompt = [.. Enumerable.Range(0, promptTokens).Select(_ => random.Next(dense.Signature.VocabSize))];
 
@@ -52,13 +50,5 @@ internal static class ModelBenchmark
         table.Note($"Prompt of {promptTokens} random tokens; both models are loaded and decode in turns, one token each; ratio is the median of the pairs' ratios. The sparse model also counts its active neurons.");
 
         static string Text(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
-    }
-
-    private static (ModelSession Session, IReadOnlyDictionary<string, int> Active) OpenCounted(ModelFolder folder, ModelSessionOptions options)
-    {
-        OnnxModel graph = OnnxModel.Load(folder.ModelPath);
-        IReadOnlyList<ActiveCount> counts = ExposeActiveCounts.Apply(graph);
-        ModelSession session = ModelSession.Open(graph.ToBytes(), folder, options, [.. counts.Select(count => count.Output)]);
-        return (session, counts.ToDictionary(count => count.Output, count => count.IntermediateSize));
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Bad input to the tool: the error names it, nothing crashes, the input stays as it was, nothing is half written.
 using System.Text.Json.Nodes;
+using CatsOnnx.Tests.Support;
 
 namespace CatsOnnx.Tests.EndToEnd;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // cats calibrate, eval, generate and make-model on the demo model: JSON shapes, limits, shards.
 using System.Text.Json;
+using CatsOnnx.Tests.Support;
 
 namespace CatsOnnx.Tests.EndToEnd;
 

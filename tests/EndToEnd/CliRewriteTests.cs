@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // cats rewrite and revert on the demo model: what the folder holds, what the options do, what is never touched.
 using System.Text.Json;
+using CatsOnnx.Tests.Support;
 
 namespace CatsOnnx.Tests.EndToEnd;
 

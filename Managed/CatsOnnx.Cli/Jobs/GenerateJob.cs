@@ -3,6 +3,8 @@
 using System.Text.Json.Nodes;
 using CatsOnnx.Cli.Terminal;
 using CatsOnnx.Generation;
+using CatsOnnx.GraphRewriter.Passes;
+using CatsOnnx.Session;
 using CatsOnnx.Tokenization;
 
 namespace CatsOnnx.Cli.Jobs;
@@ -64,8 +66,8 @@ internal static class GenerateJob
     public static GenerationResult Generate(
         ModelInput input, TextTokenizer tokenizer, GenerateRequest request, Action<string> piece, CancellationToken cancellation)
     {
-        using CountingSession counting = CountingSession.Open(input);
-        using TokenGenerator generator = new(counting.Session, tokenizer, new TokenGeneratorOptions { ActiveOutputs = counting.ActiveOutputs });
+        using ModelSession session = ModelSession.OpenCounting(input.Folder, out IReadOnlyList<ActiveCount> counts, Sessions.Options);
+        using TokenGenerator generator = new(session, tokenizer, TokenGeneratorOptions.Counting(counts));
         GenerationOptions options = new() { MaxNewTokens = request.MaxNewTokens, ThresholdScale = (float?)request.ThresholdScale };
         return generator.Generate(request.Prompt, options, token => piece(token.Text), cancellation);
     }

@@ -22,6 +22,12 @@ public sealed record TokenGeneratorOptions
 
     /// <summary>Outputs with the active neurons of an MLP, and its intermediate size; empty: sparsity is not measured.</summary>
     public IReadOnlyDictionary<string, int> ActiveOutputs { get; init; } = new Dictionary<string, int>();
+
+    /// <summary>Options that measure the sparsity of a session opened by
+    /// <see cref="ModelSession.OpenCounting(ModelFolder, out IReadOnlyList{ActiveCount}, ModelSessionOptions?)"/>.</summary>
+    /// <param name="counts">Its outputs of active neurons.</param>
+    public static TokenGeneratorOptions Counting(IReadOnlyList<ActiveCount> counts) =>
+        new() { ActiveOutputs = counts.ToDictionary(count => count.Output, count => count.IntermediateSize) };
 }
 
 /// <summary>Generates text with a model. Requests from several threads run one after another.</summary>
@@ -70,10 +76,8 @@ public sealed class TokenGenerator : IDisposable
         TextTokenizer tokenizer = folder.LoadTokenizer();
         if (measureSparsity && CatsDomain.IsImported(folder.ModelPath))
         {
-            OnnxModel model = OnnxModel.Load(folder.ModelPath);
-            Dictionary<string, int> counts = ExposeActiveCounts.Apply(model).ToDictionary(count => count.Output, count => count.IntermediateSize);
-            return new TokenGenerator(
-                ModelSession.Open(model.ToBytes(), folder, options, counts.Keys), tokenizer, new TokenGeneratorOptions { ActiveOutputs = counts }, ownsSession: true);
+            ModelSession session = ModelSession.OpenCounting(folder, out IReadOnlyList<ActiveCount> counts, options);
+            return new TokenGenerator(session, tokenizer, TokenGeneratorOptions.Counting(counts), ownsSession: true);
         }
 
         return new TokenGenerator(ModelSession.Open(folder, options), tokenizer, null, ownsSession: true);

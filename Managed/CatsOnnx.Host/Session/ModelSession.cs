@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // An InferenceSession whose graph is understood as a language model.
 using CatsOnnx.GraphRewriter.Model;
+using CatsOnnx.GraphRewriter.Passes;
 using Microsoft.ML.OnnxRuntime;
 
 namespace CatsOnnx.Session;
@@ -59,15 +60,46 @@ public sealed class ModelSession : IDisposable
         options ??= new ModelSessionOptions();
         if (folder.Config.SlidingWindow is not null)
         {
-            OnnxModel model = OnnxModel.Load(folder.ModelPath);
-            if (SlidingWindow.Apply(model.Proto.Graph, folder.Config) > 0)
+            OnnxModel graph = OnnxModel.Load(folder.ModelPath);
+            if (SlidingWindow.Apply(graph.Proto.Graph, folder.Config) > 0)
             {
-                return Open(model.ToBytes(), folder, options);
+                return Open(graph.ToBytes(), folder, options);
             }
         }
 
         using SessionOptions made = options.Make(CatsDomain.IsImported(folder.ModelPath), externalDataFolder: null);
         return Create(folder, options, [], () => new InferenceSession(folder.ModelPath, made));
+    }
+
+    /// <summary>Opens the graph of a folder with an output of active neurons for each sparse layer, in memory alone.</summary>
+    /// <param name="folder">The model.</param>
+    /// <param name="counts">The outputs, and each layer's number of neurons; none for a dense model.</param>
+    /// <param name="options">Options, or null for the default ones.</param>
+    /// <exception cref="InvalidDataException">ONNX Runtime cannot load the graph, or it is no language model that is understood.</exception>
+    /// <exception cref="DllNotFoundException">The model uses ai.cats and the native library is nowhere.</exception>
+    public static ModelSession OpenCounting(ModelFolder folder, out IReadOnlyList<ActiveCount> counts, ModelSessionOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        OnnxModel graph = OnnxModel.Load(folder.ModelPath);
+        counts = ExposeActiveCounts.Apply(graph);
+
+        // A dense graph is opened from its file, so that a model of any size is read only once.
+        return counts.Count == 0 ? Open(folder, options) : Open(graph, folder, options, [.. counts.Select(count => count.Output)]);
+    }
+
+    /// <summary>Opens a changed copy of a folder's graph; a configured sliding window is put into it as <see cref="Open(ModelFolder, ModelSessionOptions?)"/> does.</summary>
+    /// <param name="graph">The copy; its attention nodes may change.</param>
+    /// <param name="folder">The model that it was made from.</param>
+    /// <param name="options">Options, or null for the default ones.</param>
+    /// <param name="extraOutputs">Names of outputs that were added and are no part of the language model.</param>
+    /// <exception cref="InvalidDataException">ONNX Runtime cannot load the graph, or it is no language model that is understood.</exception>
+    /// <exception cref="DllNotFoundException">The model uses ai.cats and the native library is nowhere.</exception>
+    public static ModelSession Open(OnnxModel graph, ModelFolder folder, ModelSessionOptions? options = null, IReadOnlyCollection<string>? extraOutputs = null)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
+        ArgumentNullException.ThrowIfNull(folder);
+        SlidingWindow.Apply(graph.Proto.Graph, folder.Config);
+        return Open(graph.ToBytes(), folder, options, extraOutputs);
     }
 
     /// <summary>Opens a graph in memory, such as a copy with outputs added.</summary>
