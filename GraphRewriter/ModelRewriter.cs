@@ -72,12 +72,6 @@ public static partial class ModelRewriter
             return report;
         }
 
-        long opset = EmbedOpFunctions.OpsetOf(model.Proto);
-        if (opset < OpFunctions.OldestOpset)
-        {
-            throw new InvalidDataException($"The model uses operators of ONNX version {opset}; {OpFunctions.OldestOpset} or later is needed.");
-        }
-
         ModelProto source = survey.Source;
         survey.Adopt(model);
         PassContext context = new(model, survey.Index, new NameSource(survey.Index), survey.Sites, options.Thresholds.Layers);

@@ -54,8 +54,13 @@ internal sealed class MlpSurvey
         HashSet<string> names = new(StringComparer.Ordinal);
         Dictionary<GatedMlpMatch, int> layers = new(ReferenceEqualityComparer.Instance);
         List<GatedMlpMatch> firstOfLayer = [];
-        foreach (MlpFinding finding in MlpFinder.Find(context).Concat(inFunctions))
+        long opset = EmbedOpFunctions.OpsetOf(model.Proto);
+        string? tooOld = opset < OpFunctions.OldestOpset
+            ? $"the model uses operators of ONNX version {opset}; {OpFunctions.OldestOpset} or later is needed: convert or export it anew"
+            : null;
+        foreach (MlpFinding found in MlpFinder.Find(context).Concat(inFunctions))
         {
+            MlpFinding finding = found with { Reason = found.Reason ?? tooOld };
             int number = survey._mlps.Count;
             int? layer = null;
             if (finding is { Reason: null, Match: { } fusable })

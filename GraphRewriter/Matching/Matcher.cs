@@ -44,6 +44,17 @@ public sealed class Matcher(MatchContext context)
                 }
 
                 break;
+            case Pattern.Number number:
+                if (context.Constants.Scalar(value) == number.Wanted)
+                {
+                    yield return bindings;
+                }
+                else
+                {
+                    Fail(depth, $"'{value.Name}' is not the constant {number.Wanted}", value);
+                }
+
+                break;
             case Pattern.Choice choice:
                 foreach (Bindings bindingsOfForm in choice.Forms.SelectMany(form => Enumerate(form, value, bindings, depth)))
                 {

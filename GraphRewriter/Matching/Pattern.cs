@@ -30,6 +30,15 @@ public abstract class Pattern
     /// <param name="forms">The forms, in the order they are tried.</param>
     public static Pattern OneOf(params Pattern[] forms) => new Choice(forms);
 
+    /// <summary>A constant with one element of that value.</summary>
+    /// <param name="value">The value.</param>
+    public static Pattern Scalar(double value) => new Number(value);
+
+    internal sealed class Number(double value) : Pattern
+    {
+        public double Wanted { get; } = value;
+    }
+
     internal sealed class Hole(string name) : Pattern
     {
         public string Name { get; } = name;

@@ -4,6 +4,7 @@
 using CatsOnnx.GraphRewriter.Matching;
 using CatsOnnx.GraphRewriter.Model;
 using CatsOnnx.GraphRewriter.Patterns;
+using CatsOnnx.GraphRewriter.Patterns.Linear;
 using CatsOnnx.GraphRewriter.Proto;
 
 namespace CatsOnnx.GraphRewriter.Passes;
@@ -11,6 +12,8 @@ namespace CatsOnnx.GraphRewriter.Passes;
 /// <summary>Inlines the calls of local functions that hold MLPs.</summary>
 internal static class InlineMlpFunctions
 {
+    private const int MaxSteps = 8;
+
     /// <summary>Inlines in place.</summary>
     /// <param name="model">The model; its graph is edited.</param>
     /// <returns>Refused MLPs of functions whose calls stay; their nodes are in no graph of the model.</returns>
@@ -24,11 +27,12 @@ internal static class InlineMlpFunctions
         OnnxModel trial = model.Clone();
         Dictionary<NodeProto, string> callOf = new(ReferenceEqualityComparer.Instance);
         Inline(trial.Proto, _ => true, callOf);
-        IReadOnlyList<MlpFinding> findings = MlpFinder.Find(new MatchContext(new GraphIndex(trial.Proto), new ConstantReader(trial.Read)));
+        MatchContext context = new(new GraphIndex(trial.Proto), new ConstantReader(trial.Read));
+        IReadOnlyList<MlpFinding> findings = MlpFinder.Find(context);
         HashSet<string> wanted = new(StringComparer.Ordinal);
         foreach (MlpFinding finding in findings.Where(finding => finding.Reason is null))
         {
-            wanted.UnionWith(finding.Match!.Nodes.Select(node => callOf.GetValueOrDefault(node)).OfType<string>());
+            wanted.UnionWith(Needed(finding.Match!, context).Select(node => callOf.GetValueOrDefault(node)).OfType<string>());
         }
 
         if (wanted.Count > 0)
@@ -37,6 +41,65 @@ internal static class InlineMlpFunctions
         }
 
         return [.. findings.Where(finding => finding.Reason is not null && callOf.TryGetValue(finding.Anchor, out string? call) && !wanted.Contains(call))];
+    }
+
+    // The MLP's nodes, and what matching read around them: nodes that make weights, biases, constants and shapes.
+    private static HashSet<NodeProto> Needed(GatedMlpMatch match, MatchContext context)
+    {
+        HashSet<NodeProto> needed = new(match.Nodes, ReferenceEqualityComparer.Instance);
+        Stack<NodeProto> open = new(match.Nodes);
+        foreach (GraphValue input in new[] { match.GateUp.Gate.Input, match.GateUp.Up.Input })
+        {
+            // Two projections may flatten one input each for itself.
+            GraphValue value = input;
+            while (value.Producer is { } node && (LinearForms.IsReshape(node) || node.Is("Identity")) && context.Index.ScopeOf(node).Input(node, 0) is { } before)
+            {
+                if (needed.Add(node))
+                {
+                    open.Push(node);
+                }
+
+                value = before;
+            }
+        }
+
+        while (open.TryPop(out NodeProto? node))
+        {
+            GraphScope scope = context.Index.ScopeOf(node);
+            for (int i = 0; i < node.Input.Count; i++)
+            {
+                if (scope.Input(node, i) is { Producer: { } maker } value && !ReferenceEquals(value, match.Input) && IsArgument(node, i, value) && needed.Add(maker))
+                {
+                    open.Push(maker);
+                }
+            }
+        }
+
+        return needed;
+    }
+
+    // What a Shape reads is data; so is the first input of a reshape, unless it comes from constants.
+    private static bool IsArgument(NodeProto node, int input, GraphValue value) =>
+        !node.Is("Shape") && ((LinearForms.IsReshape(node) && input > 0) || WeightCone.IsConstant(value) || IsShape(value));
+
+    private static bool IsShape(GraphValue value)
+    {
+        for (int step = 0; step < MaxSteps && value.Producer is { } node; step++)
+        {
+            if (node.Is("Shape"))
+            {
+                return true;
+            }
+
+            if (value.Scope.Input(node, 0) is not { } before)
+            {
+                return false;
+            }
+
+            value = before;
+        }
+
+        return false;
     }
 
     private static void Inline(ModelProto model, Func<string, bool> chosen, Dictionary<NodeProto, string> callOf)

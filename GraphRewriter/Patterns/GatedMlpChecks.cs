@@ -25,7 +25,7 @@ internal static class GatedMlpChecks
             }
         }
 
-        return Sizes(match) ?? Types(match, parts) ?? Rows(match, between, context) ?? Scopes(match, context) ?? Escape(match, context);
+        return Sizes(match) ?? Types(match, parts) ?? Ranks(match, parts) ?? Rows(match, between, context) ?? Scopes(match, context) ?? Escape(match, context);
     }
 
     private static (string, NodeProto)? Sizes(GatedMlpMatch match)
@@ -55,6 +55,21 @@ internal static class GatedMlpChecks
             if (to != type && to != (int)TensorProto.Types.DataType.Float)
             {
                 return ($"a Cast to {ElementTypes.Name(to)} stands inside an MLP of {ElementTypes.Name(type)}", node);
+            }
+        }
+
+        return null;
+    }
+
+    // A weight [1, in, out] gives its result three dimensions at least: harmless where the input has as many.
+    private static (string, NodeProto)? Ranks(GatedMlpMatch match, (string Name, LinearMatch Linear)[] parts)
+    {
+        foreach ((string name, LinearMatch linear) in parts)
+        {
+            int rank = linear.Weight!.Rank;
+            if (rank > 2 && !(match.Input.Rank >= rank && !match.Nodes.Any(LinearForms.IsReshape)))
+            {
+                return ($"{name} has weights '{linear.Weight.Tensor.Name}' of {rank} dimensions, and '{match.Input.Name}' is not known to have as many; a projection has two dimensions", linear.Nodes[0]);
             }
         }
 

@@ -25,7 +25,7 @@ public static class MlpFinder
         Dictionary<NodeProto, MatchResult<GatedMlpMatch>> failed = new(ReferenceEqualityComparer.Instance);
         foreach (NodeProto node in context.Index.Scopes.SelectMany(scope => scope.Graph.Node))
         {
-            if (node.Output.Count == 0 || (!node.Is("Mul") && node.OpType != "SwiGLU"))
+            if (node.Output.Count == 0 || (!node.Is("Mul") && !node.Is("Div") && node.OpType != "SwiGLU"))
             {
                 continue;
             }

@@ -28,12 +28,14 @@ public static class PatternCatalog
         new SwishSilu(),
         new QuickGeluSilu(),
         new ExpSilu(),
+        new ReciprocalSilu(),
     ];
 
     /// <summary>Forms of silu(gate) * up.</summary>
     public static IReadOnlyList<IGatedProductForm> GatedProducts { get; } =
     [
         new SiluMul(),
+        new RegroupedSiluMul(),
         new SwiGlu(),
         new MsSwiGlu(),
     ];

@@ -88,7 +88,67 @@ public sealed class FormTests
 
             return Linear(g.Node("Mul", [g.Silu(Linear("x", H, I, true)), Linear("x", H, I, false)]), I, H, true);
         },
+        ["gate * (sigmoid(gate) * up)"] = g => { string v = g.Project(); return g.Down(g.Node("Mul", [v, g.Node("Mul", [g.Node("Sigmoid", [v]), g.Project()])])); },
+        ["(gate * up) * sigmoid(gate)"] = g => { string v = g.Project(); return g.Down(g.Node("Mul", [g.Node("Mul", [v, g.Project()]), g.Node("Sigmoid", [v])])); },
+        ["sigmoid(gate) * (up * gate)"] = g => { string v = g.Project(); return g.Down(g.Node("Mul", [g.Node("Sigmoid", [v]), g.Node("Mul", [g.Project(), v])])); },
+        ["(gate * up) / (1 + exp(-gate))"] = g => { string v = g.Project(); return g.Down(g.Node("Div", [g.Node("Mul", [v, g.Project()]), Denominator(g, v)])); },
+        ["gate * (up / (1 + exp(-gate)))"] = g => { string v = g.Project(); return g.Down(g.Node("Mul", [v, g.Node("Div", [g.Project(), Denominator(g, v)])])); },
+        ["regrouped and packed"] = g =>
+        {
+            string[] halves = g.Nodes("Split", [g.Node("MatMul", ["x", g.Weight(H, 2 * I)]), g.Integers(I, I)], 2, NodeBuilder.Int("axis", -1));
+            return g.Down(g.Node("Mul", [halves[0], g.Node("Mul", [g.Node("Identity", [g.Node("Sigmoid", [halves[0]])]), halves[1]])]));
+        },
+        ["gate * (1 / (1 + exp(-gate)))"] = g => { string v = g.Project(); return g.Down(g.Node("Mul", [g.Node("Mul", [v, g.Node("Div", [g.Floats([], 1f), Denominator(g, v)])]), g.Project()])); },
+        ["reciprocal"] = g => { string v = g.Project(); return g.Down(g.Node("Mul", [g.Project(), g.Node("Mul", [g.Node("Reciprocal", [Denominator(g, v)]), v])])); },
+        ["exp of gate * -1"] = g =>
+        {
+            string v = g.Project();
+            string exp = g.Node("Exp", [g.Node("Mul", [g.Floats([], -1f), v])]);
+            return g.Down(g.Node("Mul", [g.Node("Div", [v, g.Node("Add", [exp, g.Floats([1], 1f)])]), g.Project()]));
+        },
+        ["sigmoid of 1.0 * gate"] = g => { string v = g.Project(); return g.Down(g.Node("Mul", [g.Node("Mul", [v, g.Node("Sigmoid", [g.Node("Mul", [g.Floats([], 1f), v])])]), g.Project()])); },
+        ["weights behind Identity, Transpose, Reshape and Cast to their own type"] = g =>
+        {
+            string gate = g.Node("MatMul", ["x", g.Node("Identity", [g.Node("Transpose", [g.Node("Identity", [g.Weight(I, H)])], NodeBuilder.Ints("perm", 1, 0))])]);
+            string up = g.Node("MatMul", ["x", g.Node("Cast", [g.Node("Reshape", [g.Weight(H, I), g.Integers(H, -1)])], NodeBuilder.Int("to", 1))]);
+            string down = g.Node("Reshape", [g.Constant(1, I, 1, H), g.Integers(I, H)]);
+            return g.Node("MatMul", [g.Node("Mul", [g.Silu(gate), up]), down]);
+        },
+        ["weights with a dimension of 1 before"] = g =>
+        {
+            string gate = g.Node("MatMul", ["x", g.Weight(1, H, I)]);
+            string up = g.Node("MatMul", ["x", g.Node("Transpose", [g.Weight(1, I, H)], NodeBuilder.Ints("perm", 0, 2, 1))]);
+            return g.Node("MatMul", [g.Node("Mul", [g.Silu(gate), up]), g.Node("Unsqueeze", [g.Weight(I, H), g.Integers(0)])]);
+        },
+        ["MatMul and Gemm on rows"] = g =>
+        {
+            string rows = g.Node("Reshape", ["x", g.Integers(-1, H)]);
+            string gate = g.Node("MatMul", [rows, g.Weight(H, I)]);
+            string up = g.Node("Gemm", [rows, g.Weight(I, H), g.Weight(I)], NodeBuilder.Int("transB", 1));
+            return g.Node("Reshape", [g.Node("MatMul", [g.Node("Mul", [g.Silu(gate), up]), g.Weight(I, H)]), g.Integers(2, 3, H)]);
+        },
+        ["MatMul on rows, each projection between its own reshapes"] = g =>
+        {
+            string Linear(string value, long from, long to) =>
+                g.Node("Reshape", [g.Node("MatMul", [g.Node("Reshape", [value, g.Integers(6, from)]), g.Weight(from, to)]), g.Integers(2, 3, to)]);
+            return Linear(g.Node("Mul", [g.Silu(Linear("x", H, I)), Linear("x", H, I)]), I, H);
+        },
+        ["flattened once, three Gemms, unsqueezed"] = g =>
+        {
+            string rows = g.Node("Flatten", ["x"], NodeBuilder.Int("axis", 2));
+            string gate = g.Node("Gemm", [rows, g.Weight(H, I)]);
+            string up = g.Node("Gemm", [rows, g.Weight(H, I)]);
+            return g.Node("Unsqueeze", [g.Node("Gemm", [g.Node("Mul", [g.Silu(gate), up]), g.Weight(I, H)]), g.Integers(0)]);
+        },
+        ["unsqueezed and squeezed around"] = g =>
+        {
+            string x = g.Node("Unsqueeze", ["x", g.Integers(1)]);
+            string product = g.Node("Mul", [g.Silu(g.Node("MatMul", [x, g.Weight(H, I)])), g.Node("MatMul", [x, g.Weight(H, I)])]);
+            return g.Node("Squeeze", [g.Node("MatMul", [product, g.Weight(I, H)]), g.Integers(1)]);
+        },
     };
+
+    private static string Denominator(MlpGraph g, string value) => g.Node("Add", [g.Node("Exp", [g.Node("Neg", [value])]), g.Floats([], 1f)]);
 
     public static TheoryData<string, int> Cases
     {

@@ -37,6 +37,6 @@ public sealed class FusedMatMulLinear : ILinearForm
             return MatchResult<LinearMatch>.Refused($"FusedMatMul has alpha {node.Float("alpha", 1)} or transposes its input; a projection does neither", node);
         }
 
-        return LinearForms.Build(Name, node, input, WeightSource.Resolve(operand, node.Int("transB", 0) != 0, node), null, isRankTwo: false);
+        return LinearForms.Build(Name, node, input, WeightSource.Resolve(operand, node.Int("transB", 0) != 0, node, context), null, isRankTwo: false);
     }
 }

@@ -36,6 +36,6 @@ public sealed class GemmLinear : ILinearForm
             return MatchResult<LinearMatch>.Refused($"Gemm has alpha {alpha}, beta {beta}, transA {node.Int("transA", 0)}; a projection has 1, 1, 0", node);
         }
 
-        return LinearForms.Build(Name, node, input, WeightSource.Resolve(operand, node.Int("transB", 0) != 0, node), bias, isRankTwo: true);
+        return LinearForms.Build(Name, node, input, WeightSource.Resolve(operand, node.Int("transB", 0) != 0, node, context), bias, isRankTwo: true);
     }
 }

@@ -158,7 +158,12 @@ public static class LinearForms
             }
         }
 
-        return MatchResult<LinearMatch>.Found(linear with { Bias = all, Nodes = [.. linear.Nodes, .. around.AsEnumerable().Reverse()] });
+        return MatchResult<LinearMatch>.Found(linear with
+        {
+            Bias = all,
+            IsRankTwo = linear.IsRankTwo || RowReshape.IsMatrix(linear.Input, context),
+            Nodes = [.. linear.Nodes, .. around.AsEnumerable().Reverse()],
+        });
     }
 
     private static MatchResult<BiasVector> Bias(GraphValue value, NodeProto node)

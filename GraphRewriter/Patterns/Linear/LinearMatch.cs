@@ -16,6 +16,9 @@ namespace CatsOnnx.GraphRewriter.Patterns.Linear;
 public sealed record WeightMatrix(
     GraphValue Value, TensorProto Tensor, long OutFeatures, long InFeatures, long Offset, long OutStride, long InStride)
 {
+    /// <summary>Dimensions of the operand: more than two where dimensions of 1 stand before the matrix.</summary>
+    public int Rank { get; init; } = 2;
+
     /// <summary>Every <paramref name="step"/>th output feature from <paramref name="start"/> on.</summary>
     /// <param name="start">First feature.</param>
     /// <param name="step">Distance.</param>
@@ -46,7 +49,7 @@ public sealed record BiasVector(GraphValue Value, TensorProto Tensor, long Offse
 /// <param name="Weight">The matrix; null where the weights are quantized.</param>
 /// <param name="Bias">The bias, if any.</param>
 /// <param name="Nodes">The nodes from input to output; none of them makes a weight.</param>
-/// <param name="IsRankTwo">Whether the operator takes [rows, features] alone, so that reshapes around it are its own.</param>
+/// <param name="IsRankTwo">Whether its input is [rows, features], so that reshapes around it only count rows anew.</param>
 /// <param name="Quantization">How the weights are quantized; null for float weights.</param>
 public sealed record LinearMatch(
     string Form, GraphValue Input, WeightMatrix? Weight, BiasVector? Bias, IReadOnlyList<NodeProto> Nodes, bool IsRankTwo, string? Quantization);

@@ -32,6 +32,6 @@ public sealed class MatMulLinear : ILinearForm
             return MatchResult<LinearMatch>.Miss("the weights are not constant", node);
         }
 
-        return LinearForms.Build(Name, node, input, WeightSource.Resolve(operand, rowsAreOutputs: false, node), null, isRankTwo: false);
+        return LinearForms.Build(Name, node, input, WeightSource.Resolve(operand, rowsAreOutputs: false, node, context), null, isRankTwo: false);
     }
 }

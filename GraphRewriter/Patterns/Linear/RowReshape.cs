@@ -9,6 +9,8 @@ namespace CatsOnnx.GraphRewriter.Patterns.Linear;
 /// <summary>Tells whether a reshape keeps rows.</summary>
 internal static class RowReshape
 {
+    private const int MaxValues = 64;
+
     /// <summary>Whether the node's result has the same rows of <paramref name="features"/> elements as its input.</summary>
     /// <param name="node">Reshape, Flatten, Squeeze or Unsqueeze, of an input with that last dimension.</param>
     /// <param name="features">The last dimension.</param>
@@ -37,6 +39,47 @@ internal static class RowReshape
             ?? node.Attribute("axes")?.Ints.Select(axis => (long?)axis).ToArray();
         return axes is not null && axes.All(axis => axis is >= 0 and < 2 or < -1 and > -4)
             && (node.Is("Unsqueeze") ? axes.All(axis => axis is not -1) : features != 1);
+    }
+
+    /// <summary>Whether a value is surely [rows, features]: by its declared shape, or by what makes it.</summary>
+    /// <param name="value">The value.</param>
+    /// <param name="context">The graph.</param>
+    public static bool IsMatrix(GraphValue value, MatchContext context)
+    {
+        int budget = MaxValues;
+        return Rank(value, context, ref budget) == 2;
+    }
+
+    // The rank of a value, or null: through elementwise nodes and products with matrices, which keep it.
+    private static int? Rank(GraphValue value, MatchContext context, ref int budget)
+    {
+        if (value.Rank is { } stated || --budget < 0)
+        {
+            return value.Rank;
+        }
+
+        if (value.Producer is not { } node || value.Scope.Input(node, 0) is not { } first)
+        {
+            return null;
+        }
+
+        switch (node.OpType)
+        {
+            case "Gemm" or "Flatten":
+                return 2;
+            case "Reshape":
+                return context.Constants.Integers(value.Scope.Input(node, 1))?.Length;
+            case "Identity" or "Cast" or "Sigmoid" or "Neg" or "Exp" or "Reciprocal" or "Swish" or "QuickGelu" or "SwiGLU" or "Split" or "Slice":
+                return Rank(first, context, ref budget);
+            case "MatMul" or "FusedMatMul" or "Mul" or "Add" or "Div" or "Sub" or "Pow":
+                int? left = Rank(first, context, ref budget);
+                int? right = left is null || value.Scope.Input(node, 1) is not { } second ? null : Rank(second, context, ref budget);
+                return left is null || right is null ? null : Math.Max(left.Value, right.Value);
+            case "Transpose":
+                return Rank(first, context, ref budget);
+            default:
+                return null;
+        }
     }
 
     // [d0, d1, -1] with the known front of the input: only sure where the input's own shape is known in full.

@@ -10,10 +10,7 @@ namespace CatsOnnx.GraphRewriter.Patterns.Silu;
 /// <summary>Div(gate, 1 + Exp(Neg(gate))).</summary>
 public sealed class ExpSilu : ISiluForm
 {
-    private static readonly Pattern Drawn = Pattern.Node(
-        "Div",
-        Pattern.Value("gate"),
-        Pattern.Node("Add", Pattern.Node("Exp", Pattern.Node("Neg", Pattern.Value("gate"))), Pattern.Value("one")).InAnyOrder());
+    private static readonly Pattern Drawn = Pattern.Node("Div", Pattern.Value("gate"), SigmoidForms.Denominator(Pattern.Value("gate")));
 
     /// <inheritdoc/>
     public string Name => "Exp+Div";
@@ -22,13 +19,8 @@ public sealed class ExpSilu : ISiluForm
     public MatchResult<SiluMatch> Match(GraphValue output, MatchContext context)
     {
         MatchResult<Bindings> found = new Matcher(context).Match(Drawn, output);
-        if (found.Value is not { } bound)
-        {
-            return MatchResult<SiluMatch>.Miss(found.Reason, found.Node, found.Depth);
-        }
-
-        return context.Constants.Scalar(bound.Value("one")) is 1.0
+        return found.Value is { } bound
             ? MatchResult<SiluMatch>.Found(new SiluMatch(Name, bound.Value("gate"), bound.Nodes))
-            : MatchResult<SiluMatch>.Miss("the denominator is not 1 + exp(-x)", output.Producer);
+            : MatchResult<SiluMatch>.Miss(found.Reason, found.Node, found.Depth);
     }
 }
