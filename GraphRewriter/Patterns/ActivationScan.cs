@@ -19,6 +19,9 @@ internal static class ActivationScan
         "Elu", "Selu", "Celu", "Mish", "Softplus", "PRelu", "ThresholdedRelu", "SwiGLU", "QLinearSigmoid",
     };
 
+    // Operators that are a projection and its activation in one.
+    private static readonly HashSet<string> ActivatedProjections = new(StringComparer.Ordinal) { "GemmFastGelu", "FusedGemm", "FusedMatMulActivation" };
+
     private static readonly HashSet<string> Elementwise = new(StringComparer.Ordinal)
     {
         "Mul", "Add", "Sub", "Div", "Pow", "Neg", "Reciprocal", "Sqrt", "Exp", "Abs", "Min", "Max", "Clip", "Where", "Cast", "Identity", "Reshape",
@@ -41,12 +44,24 @@ internal static class ActivationScan
                 yield return new MlpFinding(null, $"it is a mixture of experts ({GraphText.Operator(node)})", node, node);
             }
 
+            GraphScope scope = context.Index.ScopeOf(node);
+            if (ActivatedProjections.Contains(node.OpType) && node.Domain == "com.microsoft" && !taken.Contains(node))
+            {
+                _ = Cone(node, scope, forward: true, out List<NodeProto> down);
+                if (down.Count > 0 && !down.Any(downs.Contains))
+                {
+                    downs.UnionWith(down);
+                    yield return new MlpFinding(null, $"its first projection and activation are one operator ({GraphText.Operator(node)}{ActivationOf(node)}); SiLU between projections is needed", node, node);
+                }
+
+                continue;
+            }
+
             if (!Activations.Contains(node.OpType) || taken.Contains(node))
             {
                 continue;
             }
 
-            GraphScope scope = context.Index.ScopeOf(node);
             List<NodeProto> after = Cone(node, scope, forward: true, out List<NodeProto> last);
             _ = Cone(node, scope, forward: false, out List<NodeProto> first);
             last.RemoveAll(first.Contains);
@@ -95,6 +110,9 @@ internal static class ActivationScan
             : activation.OpType is "Tanh" or "Erf" ? $"its activation is built on {name}; SiLU is needed" : $"its activation is {name}; SiLU is needed";
         return new MlpFinding(null, reason, activation, activation);
     }
+
+    private static string ActivationOf(NodeProto node) =>
+        node.Attribute("activation")?.S.ToStringUtf8() is { Length: > 0 } name ? $" with {name}" : "";
 
     private static bool IsQuantized(NodeProto node, GraphScope scope) =>
         node.OpType is "MatMulNBits" or "MatMulBnb4" or "MatMulFpQ4" or "MatMulInteger" or "QLinearMatMul" or "DynamicQuantizeMatMul"

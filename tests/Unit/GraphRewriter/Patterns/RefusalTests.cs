@@ -28,7 +28,31 @@ public sealed class RefusalTests
             g.Proto.Graph.Input.Add(NodeBuilder.Info("w", TensorProto.Types.DataType.Float, [H, I]));
             return g.Down(g.Node("Mul", [g.Silu(g.Project()), g.Node("Gemm", ["x", "w"])]));
         }),
-        ["rank-3 weights"] = ("two dimensions", g => g.Down(g.Node("Mul", [g.Silu(g.Node("MatMul", ["x", g.Weight(1, H, I)])), g.Project()]))),
+        ["weights of several matrices"] = ("two dimensions", g => g.Down(g.Node("Mul", [g.Silu(g.Node("MatMul", ["x", g.Weight(2, H, I)])), g.Project()]))),
+        ["weights of more dimensions than the input"] = ("is not known to have as many", g => g.Down(g.Node("Mul", [g.Silu(g.Node("MatMul", ["x", g.Weight(1, 1, H, I)])), g.Project()]))),
+        ["float16 weights cast at run time"] = ("stored as float16 and cast to float at run time", g => g.Down(g.Node("Mul", [g.Silu(g.Node("MatMul", ["x", g.Node("Cast", [g.Add(Stored(TensorProto.Types.DataType.Float16, 2))], NodeBuilder.Int("to", 1))])), g.Project()]))),
+        ["weights reshaped to other rows"] = ("is no view of a matrix", g => g.Down(g.Node("Mul", [g.Silu(g.Node("MatMul", ["x", g.Node("Reshape", [g.Weight(I, H), g.Integers(H, I)])])), g.Project()]))),
+        ["weights of ConstantOfShape"] = ("computed by ConstantOfShape", g => g.Down(g.Node("Mul", [g.Silu(g.Node("MatMul", ["x", g.Node("ConstantOfShape", [g.Integers(H, I)])])), g.Project()]))),
+        ["weights computed"] = ("computed by Mul", g => g.Down(g.Node("Mul", [g.Silu(g.Node("MatMul", ["x", g.Node("Mul", [g.Weight(H, I), g.Floats([], 2f)])])), g.Project()]))),
+        ["float8 weights"] = ("DequantizeLinear", g => g.Down(g.Node("Mul", [g.Silu(g.Node("MatMul", ["x", g.Node("DequantizeLinear", [g.Add(Stored(TensorProto.Types.DataType.Float8E4M3Fn, 1)), g.Floats([], 1f)])])), g.Project()]))),
+        ["weights stored as double"] = ("are double", g => g.Down(g.Node("Mul", [g.Silu(g.Node("MatMul", ["x", g.Add(Stored(TensorProto.Types.DataType.Double, 8))])), g.Project()]))),
+        ["Bnb4 weights"] = ("MatMulBnb4", g => g.Down(g.Node("Mul", [g.Silu(g.Node("ms.MatMulBnb4", ["x", g.Weight(I, 1), g.Weight(I)])), g.Project()]))),
+        ["FpQ4 weights"] = ("MatMulFpQ4", g => g.Down(g.Node("Mul", [g.Silu(g.Node("ms.MatMulFpQ4", ["x", g.Weight(I, 1), g.Integers(H, I)])), g.Project()]))),
+        ["FusedGemm with Relu"] = ("com.microsoft.FusedGemm", g => g.Down(g.Node("ms.FusedGemm", ["x", g.Weight(H, I)], new AttributeProto { Name = "activation", Type = AttributeProto.Types.AttributeType.String, S = Google.Protobuf.ByteString.CopyFromUtf8("Relu") }))),
+        ["GemmFastGelu"] = ("com.microsoft.GemmFastGelu", g => g.Down(g.Node("ms.GemmFastGelu", ["x", g.Weight(H, I)]))),
+        ["gate by GemmFastGelu"] = ("com.microsoft.GemmFastGelu", g => g.Down(g.Node("Mul", [g.Node("ms.GemmFastGelu", ["x", g.Weight(H, I)]), g.Project()]))),
+        ["GeGLU by FastGelu"] = ("com.microsoft.FastGelu", g => g.Down(g.Node("Mul", [g.Node("ms.FastGelu", [g.Project(), g.Weight(I)]), g.Project()]))),
+        ["GeGLU by BiasGelu"] = ("com.microsoft.BiasGelu", g => g.Down(g.Node("Mul", [g.Node("ms.BiasGelu", [g.Project(), g.Weight(I)]), g.Project()]))),
+        ["GeGLU by Erf"] = ("built on Erf", g =>
+        {
+            string v = g.Project();
+            string erf = g.Node("Add", [g.Node("Erf", [g.Node("Div", [v, g.Floats([], 1.4142135f)])]), g.Floats([], 1f)]);
+            return g.Down(g.Node("Mul", [g.Node("Mul", [g.Node("Mul", [v, erf]), g.Floats([], 0.5f)]), g.Project()]));
+        }),
+        ["gate by Relu"] = ("activation is Relu", g => g.Down(g.Node("Mul", [g.Node("Relu", [g.Project()]), g.Project()]))),
+        ["gate by Sigmoid of 1.702 x"] = ("part of no product", g => { string v = g.Project(); return g.Down(g.Node("Mul", [g.Node("Mul", [v, g.Node("Sigmoid", [g.Node("Mul", [v, g.Floats([], 1.702f)])])]), g.Project()])); }),
+        ["MoE"] = ("mixture of experts (com.microsoft.MoE)", g => g.Node("ms.MoE", ["x", g.Weight(6, 2), g.Weight(2, H, I), "", g.Weight(2, I, H)])),
+        ["QMoE"] = ("mixture of experts (com.microsoft.QMoE)", g => g.Node("ms.QMoE", ["x", g.Weight(6, 2), g.Weight(2, H, I), g.Weight(2, I)])),
         ["4-bit weights"] = ("4-bit weights", g => g.Down(g.Node("Mul", [g.Silu(g.Node("ms.MatMulNBits", ["x", g.Weight(I, 1)], NodeBuilder.Int("bits", 4))), g.Project()]))),
         ["adapter"] = ("adapter (LoRA) is not merged", g =>
         {
@@ -57,6 +81,13 @@ public sealed class RefusalTests
         ["sizes that do not fit"] = ("an MLP has [intermediate, hidden]", g => g.Node("MatMul", [g.Node("Mul", [g.Silu(g.Project()), g.Project()]), g.Weight(I, H + 1)])),
     };
 
+    private static TensorProto Stored(TensorProto.Types.DataType type, int size)
+    {
+        TensorProto tensor = new() { DataType = (int)type, RawData = Google.Protobuf.ByteString.CopyFrom(new byte[H * I * size]) };
+        tensor.Dims.AddRange([H, I]);
+        return tensor;
+    }
+
     public static TheoryData<string> Names => [.. Cases.Keys];
 
     [Theory]
@@ -70,6 +101,25 @@ public sealed class RefusalTests
         Assert.Equal(MlpStatus.Refused, mlp.Status);
         Assert.Contains(Cases[name].Reason, mlp.Reason, StringComparison.Ordinal);
         Assert.False(string.IsNullOrEmpty(mlp.Node));
+    }
+
+    [Theory]
+    [InlineData(11)]
+    [InlineData(12)]
+    public void Operators_older_than_version_13_are_a_reason_and_the_model_stays_as_it_is(int opset)
+    {
+        MlpGraph graph = new(opset);
+        OnnxModel model = graph.Build(graph.Down(graph.Node("Mul", [graph.Silu(graph.Project()), graph.Project()])));
+        byte[] before = model.ToBytes();
+
+        RewriteReport seen = ModelRewriter.Inspect(model);
+        MlpReport mlp = Assert.Single(seen.Mlps);
+        Assert.Equal((MlpStatus.Refused, (long)H, (long)I), (mlp.Status, mlp.HiddenSize, mlp.IntermediateSize));
+        Assert.Contains($"version {opset}; 13 or later is needed", mlp.Reason, StringComparison.Ordinal);
+
+        RewriteReport report = ModelRewriter.Rewrite(model, new RewriteOptions { Thresholds = ThresholdTable.Uniform(seen, 1) });
+        Assert.Equal((false, 0, 1), (report.Changed, report.Fused, report.Refused));
+        Assert.Equal(before, model.ToBytes());
     }
 
     [Fact]
