@@ -12,8 +12,7 @@ public sealed class InspectTests
 {
     private static readonly Dictionary<string, Func<OnnxModel>> Models = new()
     {
-        ["nothing at all"] = () => OnnxModel.FromProto(new ModelProto()),
-        ["an empty graph"] = () => OnnxModel.FromProto(new ModelProto { IrVersion = 8, Graph = new GraphProto() }),
+        ["an empty graph"] = () => OnnxModel.FromProto(new ModelProto { IrVersion = 8, Graph = new GraphProto(), OpsetImport = { new OperatorSetIdProto { Version = 17 } } }),
         ["a network of convolutions"] = () => Of(g =>
         {
             string conv = g.Node("Conv", ["x", g.Weight(8, 3, 3, 3), g.Weight(8)]);
@@ -35,7 +34,11 @@ public sealed class InspectTests
         }),
         ["weights given as sparse initializers"] = () => Of(g =>
         {
-            SparseTensorProto sparse = new() { Values = new TensorProto { Name = "sparse", DataType = 1 } };
+            SparseTensorProto sparse = new()
+            {
+                Values = new TensorProto { Name = "sparse", DataType = 1, Dims = { 1 }, RawData = Google.Protobuf.ByteString.CopyFrom(new byte[4]) },
+                Indices = new TensorProto { DataType = 7, Dims = { 1 }, RawData = Google.Protobuf.ByteString.CopyFrom(new byte[8]) },
+            };
             sparse.Dims.AddRange([4L, 6L]);
             g.Proto.Graph.SparseInitializer.Add(sparse);
             g.Proto.Graph.SparseInitializer.Add(new SparseTensorProto());
@@ -54,7 +57,7 @@ public sealed class InspectTests
             model.Proto.Functions.Add(new FunctionProto());
             return model;
         },
-        ["constants that hold no number"] = () => Of(g => g.Down(g.Node("Mul", [g.Silu(g.Node("Mul", [g.Project(), g.Add(new TensorProto { DataType = 1 })])), g.Node("Constant", [])]))),
+        ["constants that hold no number"] = () => Of(g => g.Down(g.Node("Mul", [g.Silu(g.Node("Mul", [g.Project(), g.Add(new TensorProto { DataType = 1, Dims = { 0 } })])), g.Node("Constant", [])]))),
     };
 
     public static TheoryData<string> Names => [.. Models.Keys];
