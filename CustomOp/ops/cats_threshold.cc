@@ -3,6 +3,7 @@
 #include "kernels/cats_threshold.h"
 
 #include "ops/checks.h"
+#include "ops/cuda.h"
 #include "ops/op.h"
 
 namespace cats {
@@ -15,8 +16,7 @@ constexpr Parameter kInputs[] = {
 };
 constexpr Parameter kOutputs[] = {{"Y", ElementType::kT, false}};  // [..., intermediate_size]
 
-template <DType dtype, class T>
-void ComputeOnCpu(OpContext& context) {
+CatsThresholdArgs CheckedArgs(DType dtype, OpContext& context) {
   const Tensor x = CheckedInput(kCatsThreshold, dtype, context, 0);
   const Tensor threshold = CheckedInput(kCatsThreshold, dtype, context, 1);
   const Tensor scale = CheckedInput(kCatsThreshold, dtype, context, 2);
@@ -32,14 +32,35 @@ void ComputeOnCpu(OpContext& context) {
     args.threshold_scale = static_cast<const float*>(scale.data);
   }
   args.y = context.Output(0, x.dims);
+  return args;
+}
+
+template <DType dtype, class T>
+void ComputeOnCpu(OpContext& context) {
+  const CatsThresholdArgs args = CheckedArgs(dtype, context);
   if (!CatsThresholdKernel<T>::Run(args, context.parallel_for())) throw OpError("the thread pool failed");
 }
 
+#if defined(CATS_CUDA)
+template <DType dtype>
+void ComputeOnCuda(OpContext& context) {
+  const CatsThresholdArgs args = CheckedArgs(dtype, context);
+  ThrowIfCudaFailed(cuda::LaunchCatsThreshold(dtype, args, context.cuda_lane().stream), "launch");
+}
+#endif
+
 constexpr OpKernel kKernels[] = {
 #define CATS_FORMAT(type, name, onnx) \
-  {Device::kCpu, DType::k##type, ComputeOnCpu<DType::k##type, type>, nullptr},
+  {Device::kCpu, DType::k##type, ComputeOnCpu<DType::k##type, type>, nullptr, nullptr},
 #include "formats/formats.def"
 #undef CATS_FORMAT
+#if defined(CATS_CUDA)
+#define CATS_FORMAT(type, name, onnx)                                   \
+  {Device::kCuda, DType::k##type, ComputeOnCuda<DType::k##type>, nullptr, \
+   LoadOnCuda<DType::k##type, cuda::LoadElementwiseOps>},
+#include "formats/formats.def"
+#undef CATS_FORMAT
+#endif
 };
 
 void InferShapes(ShapeContext& context) {

@@ -42,7 +42,7 @@ ElementType ElementTypeOf(DType dtype) noexcept {
   return ElementType::kOther;
 }
 
-const char* NameOf(Device device) noexcept { return device == Device::kCpu ? "cpu" : "unknown"; }
+const char* NameOf(Device device) noexcept { return device == Device::kCpu ? "cpu" : "cuda"; }
 
 std::string Text(std::span<const int64_t> dims) {
   std::string text = "[";

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "ops/checks.h"
+#include "ops/cuda.h"
 #include "ops/op.h"
 
 namespace cats {
@@ -24,8 +25,8 @@ constexpr Parameter kOutputs[] = {
     {"tokens", ElementType::kI64, false},      // []
 };
 
-template <DType dtype, class T>
-void ComputeOnCpu(OpContext& context) {
+// Also makes the outputs; *passed is that of A.
+GateObserverArgs CheckedArgs(DType dtype, OpContext& context, void** passed) {
   const auto input = [&](size_t index) { return CheckedInput(kGateObserver, dtype, context, index); };
   const Tensor a = input(0), u = input(1), weight = input(2), mask = input(3);
   const auto [rows, width] = SplitLastDim(a);
@@ -47,23 +48,46 @@ void ComputeOnCpu(OpContext& context) {
   args.u = u.data;
   args.weight = weight.present ? static_cast<const float*>(weight.data) : nullptr;
   args.mask = mask.present ? static_cast<const uint8_t*>(mask.data) : nullptr;
-  void* passed = context.Output(0, a.dims);
+  *passed = context.Output(0, a.dims);
   const int64_t counts_dims[] = {kGateBins};
   const int64_t sum_dims[] = {width};
   args.counts = static_cast<int64_t*>(context.Output(1, counts_dims));
   args.up_abs_sum = static_cast<double*>(context.Output(2, sum_dims));
   args.tokens = static_cast<int64_t*>(context.Output(3, {}));
-  args.scratch = context.Scratch(GateObserverScratchBytes(rows, width));
-  if (!GateObserverKernel<T>::Run(args, context.parallel_for())) throw OpError("the thread pool failed");
-  const size_t bytes = static_cast<size_t>(rows * width) * sizeof(T);
-  if (passed != a.data && bytes > 0) std::memcpy(passed, a.data, bytes);
+  return args;
 }
+
+template <DType dtype, class T>
+void ComputeOnCpu(OpContext& context) {
+  void* passed = nullptr;
+  GateObserverArgs args = CheckedArgs(dtype, context, &passed);
+  args.scratch = context.Scratch(GateObserverScratchBytes(args.rows, args.width));
+  if (!GateObserverKernel<T>::Run(args, context.parallel_for())) throw OpError("the thread pool failed");
+  const size_t bytes = static_cast<size_t>(args.rows * args.width) * sizeof(T);
+  if (passed != args.a && bytes > 0) std::memcpy(passed, args.a, bytes);
+}
+
+#if defined(CATS_CUDA)
+template <DType dtype>
+void ComputeOnCuda(OpContext& context) {
+  void* passed = nullptr;
+  const GateObserverArgs args = CheckedArgs(dtype, context, &passed);
+  ThrowIfCudaFailed(cuda::LaunchGateObserver(dtype, args, passed, context.cuda_lane().stream), "launch");
+}
+#endif
 
 constexpr OpKernel kKernels[] = {
 #define CATS_FORMAT(type, name, onnx) \
-  {Device::kCpu, DType::k##type, ComputeOnCpu<DType::k##type, type>, nullptr},
+  {Device::kCpu, DType::k##type, ComputeOnCpu<DType::k##type, type>, nullptr, nullptr},
 #include "formats/formats.def"
 #undef CATS_FORMAT
+#if defined(CATS_CUDA)
+#define CATS_FORMAT(type, name, onnx)                                   \
+  {Device::kCuda, DType::k##type, ComputeOnCuda<DType::k##type>, nullptr, \
+   LoadOnCuda<DType::k##type, cuda::LoadElementwiseOps>},
+#include "formats/formats.def"
+#undef CATS_FORMAT
+#endif
 };
 
 void InferShapes(ShapeContext& context) {

@@ -11,6 +11,8 @@
 #include "formats/dtype.h"
 #include "kernels/parallel_for.h"
 
+struct CUstream_st;  // cudaStream_t points to it
+
 namespace cats {
 
 // kT in a schema stands for the op's dtype: float, float16 or bfloat16.
@@ -18,7 +20,7 @@ enum class ElementType { kT, kF32, kF16, kBF16, kF64, kI32, kI64, kBool, kOther 
 const char* NameOf(ElementType type) noexcept;  // as ONNX writes it: "float", "int64", ...
 ElementType ElementTypeOf(DType dtype) noexcept;
 
-enum class Device { kCpu };
+enum class Device { kCpu, kCuda };
 const char* NameOf(Device device) noexcept;
 
 struct Parameter {
@@ -34,7 +36,13 @@ struct StringAttribute {
   std::span<const char* const> reserved;  // refused by name: a later version gives them a meaning
 };
 
-// A tensor as a kernel sees it; valid during one call.
+// Where a CUDA kernel launches: always on this stream, never on the default one.
+struct CudaLane {
+  CUstream_st* stream;
+  int device;
+};
+
+// A tensor as a kernel sees it, in the memory of the kernel's device; valid during one call.
 struct Tensor {
   const char* name;
   ElementType type;
@@ -51,8 +59,11 @@ class OpContext {
   virtual Tensor Input(size_t index) = 0;  // present = false for an optional input that is not there
   // Memory of output `index`, of the type that the schema says; null where nobody reads an optional output.
   virtual void* Output(size_t index, std::span<const int64_t> dims) = 0;
-  virtual void* Scratch(size_t bytes) = 0;  // aligned to 64, freed after the call; null for 0 bytes
-  virtual const ParallelFor& parallel_for() = 0;
+  // Memory of the kernel's device, aligned to 64, freed after the call (on CUDA: after what the call put into its
+  // stream); null for 0 bytes.
+  virtual void* Scratch(size_t bytes) = 0;
+  virtual const ParallelFor& parallel_for() = 0;  // of CPU kernels
+  virtual CudaLane cuda_lane() = 0;               // of CUDA kernels
 };
 
 // A dimension that may be known by value, by symbol or not at all.
@@ -76,6 +87,7 @@ struct OpKernel {
   DType dtype;
   void (*compute)(OpContext& context);
   const char* (*unavailable)() noexcept;  // null, or a function that says why it cannot run here (or null)
+  void (*load)(int device);               // null, or what is done before the first call on that device
 };
 
 struct OpDefinition {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // SparseGatedMlp: schema, shape checks, kernel table and the choice between decode and prefill kernels.
+#include <algorithm>
 #include <limits>
 
 #include "kernels/cpu/isa.h"
 #include "ops/checks.h"
+#include "ops/cuda.h"
 #include "ops/op.h"
 
 namespace cats {
@@ -50,8 +52,8 @@ constexpr StringAttribute kAttributes[] = {
 };
 constexpr const char* kReservedAttributes[] = {"alpha", "limit"};
 
-template <DType dtype>
-void ComputeOnCpu(OpContext& context) {
+// Also makes the outputs; the scratch is the caller's.
+GatedMlpArgs CheckedArgs(DType dtype, OpContext& context) {
   const auto input = [&](size_t index) { return CheckedInput(kSparseGatedMlp, dtype, context, index); };
   const Tensor x = input(kX), gate = input(kGate), up = input(kUp), down = input(kDown);
   const Tensor threshold = input(kThreshold), scale = input(kThresholdScale);
@@ -99,6 +101,13 @@ void ComputeOnCpu(OpContext& context) {
   args.down_bias = down_bias.present ? down_bias.data : nullptr;
   args.y = context.Output(0, x.dims);
   args.active = static_cast<int32_t*>(context.Output(1, LeadingDims(x)));
+  return args;
+}
+
+template <DType dtype>
+void ComputeOnCpu(OpContext& context) {
+  GatedMlpArgs args = CheckedArgs(dtype, context);
+  const int64_t rows = args.rows, hidden = args.hidden, intermediate = args.intermediate;
   if (rows == 0) return;
 
   const GatedMlpKernels& kernels = *GatedMlpKernelsOf(ChosenIsa().isa, dtype);
@@ -108,12 +117,65 @@ void ComputeOnCpu(OpContext& context) {
   if (!kernel.run(args, context.parallel_for())) throw OpError("the thread pool failed");
 }
 
+#if defined(CATS_CUDA)
+// One row by the fused kernel where there is one for its size.
+template <DType dtype>
+void ComputeOnCuda(OpContext& context) {
+  GatedMlpArgs args = CheckedArgs(dtype, context);
+  if (args.rows == 0) return;
+  const CudaLane lane = context.cuda_lane();
+  cuda::DeviceLimits limits;
+  ThrowIfCudaFailed(cuda::ReadDeviceLimits(lane.device, &limits), "reading the device's limits");
+  const auto bits = reinterpret_cast<uintptr_t>(args.x) | reinterpret_cast<uintptr_t>(args.gate) |
+                    reinterpret_cast<uintptr_t>(args.up) | reinterpret_cast<uintptr_t>(args.down);
+  const cuda::SparseRowPlan plan =
+      cuda::PlanSparseRow(limits, dtype, args.hidden, args.intermediate, bits % 16 == 0);
+  // The size of the scratch depends on the shapes alone, also where an address rules out the fused kernel.
+  size_t bytes = cuda::SparseRowsScratchBytes(args.rows, args.intermediate, args.hidden);
+  if (args.rows == 1) {
+    bytes = std::max(bytes,
+                     cuda::PlanSparseRow(limits, dtype, args.hidden, args.intermediate, true).scratch_bytes);
+  }
+  args.scratch = context.Scratch(bytes);
+  if (args.rows != 1 || !plan.fused) {
+    ThrowIfCudaFailed(cuda::LaunchSparseRows(dtype, args, lane.stream), "launch");
+    return;
+  }
+  cuda::SparseRowArgs row{};
+  row.x = args.x;
+  row.gate = args.gate;
+  row.up = args.up;
+  row.down = args.down;
+  row.threshold = args.threshold;
+  row.threshold_scale = args.threshold_scale;
+  row.gate_bias = args.gate_bias;
+  row.up_bias = args.up_bias;
+  row.down_bias = args.down_bias;
+  row.y = args.y;
+  row.active = args.active;
+  row.exchange = static_cast<uint32_t*>(args.scratch);
+  row.hidden = args.hidden;
+  row.intermediate = args.intermediate;
+  row.threshold_per_neuron = args.threshold_per_neuron;
+  ThrowIfCudaFailed(cuda::PrepareScratch(plan, row.exchange, lane.stream), "preparing scratch");
+  ThrowIfCudaFailed(cuda::LaunchSparseRow(plan, dtype, row, false, lane.stream), "launch");
+}
+#endif
+
 const char* IsaError() noexcept { return ChosenIsa().error; }
 
 constexpr OpKernel kKernels[] = {
-#define CATS_FORMAT(type, name, onnx) {Device::kCpu, DType::k##type, ComputeOnCpu<DType::k##type>, IsaError},
+#define CATS_FORMAT(type, name, onnx) \
+  {Device::kCpu, DType::k##type, ComputeOnCpu<DType::k##type>, IsaError, nullptr},
 #include "formats/formats.def"
 #undef CATS_FORMAT
+#if defined(CATS_CUDA)
+#define CATS_FORMAT(type, name, onnx)                                     \
+  {Device::kCuda, DType::k##type, ComputeOnCuda<DType::k##type>, nullptr, \
+   LoadOnCuda<DType::k##type, cuda::LoadSparseGatedMlp>},
+#include "formats/formats.def"
+#undef CATS_FORMAT
+#endif
 };
 
 void InferShapes(ShapeContext& context) {

@@ -17,6 +17,7 @@ namespace {
 struct Kernel {
   const CustomOp* op;
   OrtAllocator* allocator;
+  int device;  // -1 for the CPU
   std::string node;
 };
 
@@ -116,6 +117,13 @@ void CheckAttributes(const OrtApi* api, const OrtKernelInfo* info, const OpDefin
   }
 }
 
+void ORT_API_CALL Destroy(void* op_kernel) noexcept {
+  auto* kernel = static_cast<Kernel*>(op_kernel);
+  if (kernel == nullptr) return;
+  if (kernel->allocator != nullptr) kernel->op->api->ReleaseAllocator(kernel->allocator);
+  delete kernel;
+}
+
 OrtStatus* ORT_API_CALL CreateKernel(const OrtCustomOp* op, const OrtApi*, const OrtKernelInfo* info,
                                      void** kernel) noexcept {
   const CustomOp& self = Self(op);
@@ -131,8 +139,14 @@ OrtStatus* ORT_API_CALL CreateKernel(const OrtCustomOp* op, const OrtApi*, const
       if (const char* reason = self.kernel->unavailable()) throw OpError(reason);
     }
     CheckAttributes(self.api, info, *self.definition);
-    auto state = std::make_unique<Kernel>(Kernel{&self, nullptr, node});
+    std::unique_ptr<Kernel, void(ORT_API_CALL*)(void*)> state(new Kernel{&self, nullptr, -1, node}, Destroy);
     ThrowIfFailed(self.api, self.api->KernelInfoGetAllocator(info, OrtMemTypeDefault, &state->allocator));
+    if (self.kernel->device != Device::kCpu) {
+      const OrtMemoryInfo* memory = nullptr;
+      ThrowIfFailed(self.api, self.api->AllocatorGetInfo(state->allocator, &memory));
+      ThrowIfFailed(self.api, self.api->MemoryInfoGetId(memory, &state->device));
+    }
+    if (self.kernel->load != nullptr) self.kernel->load(state->device);
     *kernel = state.release();
     return nullptr;
   });
@@ -142,7 +156,7 @@ OrtStatus* ORT_API_CALL Compute(void* op_kernel, OrtKernelContext* context) noex
   const auto& kernel = *static_cast<const Kernel*>(op_kernel);
   const CustomOp& self = *kernel.op;
   return Guarded(self, kernel.node.c_str(), [&]() -> OrtStatus* {
-    KernelContext views(self.api, kernel.allocator, context, *self.definition);
+    KernelContext views(self.api, kernel.allocator, kernel.device, context, *self.definition);
     try {
       self.kernel->compute(views);
     } catch (...) {
@@ -151,13 +165,6 @@ OrtStatus* ORT_API_CALL Compute(void* op_kernel, OrtKernelContext* context) noex
     }
     return nullptr;
   });
-}
-
-void ORT_API_CALL Destroy(void* op_kernel) noexcept {
-  auto* kernel = static_cast<Kernel*>(op_kernel);
-  if (kernel == nullptr) return;
-  if (kernel->allocator != nullptr) kernel->op->api->ReleaseAllocator(kernel->allocator);
-  delete kernel;
 }
 
 OrtStatus* ORT_API_CALL InferOutputShape(const OrtCustomOp* op, OrtShapeInferContext* context) noexcept {
@@ -191,8 +198,11 @@ OrtStatus* StatusOf(const OrtApi* api, OrtErrorCode code, const char* message) n
   return api->CreateStatus(code, message);
 }
 
-std::span<const char* const> ExecutionProvidersOf(Device) noexcept {
+std::span<const char* const> ExecutionProvidersOf(Device device) noexcept {
   static constexpr const char* kCpu[] = {nullptr};
+  // The provider that is built into ONNX Runtime, and the one that is a plugin.
+  static constexpr const char* kCuda[] = {"CUDAExecutionProvider", "CudaPluginExecutionProvider"};
+  if (device == Device::kCuda) return kCuda;
   return kCpu;
 }
 

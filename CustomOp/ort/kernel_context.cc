@@ -50,9 +50,14 @@ void ThrowIfFailed(const OrtApi* api, OrtStatus* status) {
   throw failure;
 }
 
-KernelContext::KernelContext(const OrtApi* api, OrtAllocator* allocator, OrtKernelContext* context,
-                             const OpDefinition& op)
-    : api_(api), allocator_(allocator), context_(context), op_(op), parallel_for_{Run, this, 0} {
+KernelContext::KernelContext(const OrtApi* api, OrtAllocator* allocator, int device,
+                             OrtKernelContext* context, const OpDefinition& op)
+    : api_(api),
+      allocator_(allocator),
+      device_(device),
+      context_(context),
+      op_(op),
+      parallel_for_{Run, this, 0} {
   ThrowIfFailed(api_, api_->KernelContext_GetInputCount(context_, &input_count_));
   ThrowIfFailed(api_, api_->KernelContext_GetOutputCount(context_, &output_count_));
 }
@@ -102,11 +107,26 @@ void* KernelContext::Scratch(size_t bytes) {
   if (bytes > SIZE_MAX - kAlignment) throw std::bad_alloc();
   if (scratch_count_ == scratch_.size()) throw OpError("a call asked for too many scratch buffers");
   void* memory = nullptr;
-  ThrowIfFailed(api_, api_->AllocatorAlloc(allocator_, bytes + kAlignment - 1, &memory));
+  if (device_ < 0) {
+    ThrowIfFailed(api_, api_->AllocatorAlloc(allocator_, bytes + kAlignment - 1, &memory));
+  } else {
+    // Bound to the call's stream: freed below, it goes to another stream only when this one is done with it.
+    cuda_lane();
+    const OrtMemoryInfo* info = nullptr;
+    ThrowIfFailed(api_, api_->AllocatorGetInfo(allocator_, &info));
+    ThrowIfFailed(api_, api_->KernelContext_GetScratchBuffer(context_, info, bytes + kAlignment - 1, &memory));
+  }
   if (memory == nullptr) throw std::bad_alloc();
   scratch_[scratch_count_++] = memory;
   size_t space = bytes + kAlignment - 1;
   return std::align(kAlignment, bytes, memory, space);
+}
+
+CudaLane KernelContext::cuda_lane() {
+  void* stream = nullptr;
+  ThrowIfFailed(api_, api_->KernelContext_GetGPUComputeStream(context_, &stream));
+  if (stream == nullptr) throw OpError("ONNX Runtime gave the CUDA kernel no stream");
+  return {static_cast<CUstream_st*>(stream), device_};
 }
 
 bool KernelContext::Run(void* pool, int64_t tasks, ParallelFor::Body body, void* arg) noexcept {

@@ -19,7 +19,8 @@ void ThrowIfFailed(const OrtApi* api, OrtStatus* status);
 
 class KernelContext final : public OpContext {
  public:
-  KernelContext(const OrtApi* api, OrtAllocator* allocator, OrtKernelContext* context,
+  // device: -1 for the CPU, else the number of the CUDA device that allocator belongs to.
+  KernelContext(const OrtApi* api, OrtAllocator* allocator, int device, OrtKernelContext* context,
                 const OpDefinition& op);
   ~KernelContext() override;
   KernelContext(const KernelContext&) = delete;
@@ -29,6 +30,7 @@ class KernelContext final : public OpContext {
   void* Output(size_t index, std::span<const int64_t> dims) override;
   void* Scratch(size_t bytes) override;
   const ParallelFor& parallel_for() override { return parallel_for_; }
+  CudaLane cuda_lane() override;
 
   // Status of a ParallelFor that failed, or null; the caller takes it over.
   OrtStatus* TakePoolStatus() noexcept;
@@ -38,6 +40,7 @@ class KernelContext final : public OpContext {
 
   const OrtApi* api_;
   OrtAllocator* allocator_;
+  int device_;
   OrtKernelContext* context_;
   const OpDefinition& op_;
   size_t input_count_ = 0;

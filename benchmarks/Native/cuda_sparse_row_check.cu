@@ -254,11 +254,13 @@ void SkippedRows(DType dtype, int64_t hidden, int64_t intermediate, bool general
 }
 
 template <class T>
-void Format(DType dtype) {
+void Format(DType dtype, bool small) {
   uint64_t seed = 1;
   const int64_t large[][2] = {{4096, 11008}, {2048, 5632}, {3072, 8192}, {5120, 13824},
                               {6144, 16000}, {8192, 9999}, {4096, 133},  {4096, 14336}};
   for (const auto& size : large) {
+    // Under a sanitizer: the sizes with few neurons and the smallest rows.
+    if (small && size[1] != 133 && size[0] != 2048) continue;
     for (double sparsity : {0.0, 0.5, 0.9, 1.0}) {
       Options o;
       o.sparsity = sparsity;
@@ -279,7 +281,7 @@ void Format(DType dtype) {
       Compare<T>(dtype, size[0], size[1], o, seed += 10);
     }
   }
-  SkippedRows<T>(dtype, 4096, 11008, false);
+  SkippedRows<T>(dtype, 4096, small ? 1056 : 11008, false);
   SkippedRows<T>(dtype, 300, 77, true);
   std::printf("%s: %d passed, %d failed so far\n", NameOf(dtype), passed, failed);
   std::fflush(stdout);
@@ -287,13 +289,14 @@ void Format(DType dtype) {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  const bool small = argc > 1 && std::strcmp(argv[1], "small") == 0;
   CHECK(cudaStreamCreate(&stream));
-  Format<F16>(DType::kF16);
-  Format<BF16>(DType::kBF16);
-  Format<F32>(DType::kF32);
-  Repeat<F16>(DType::kF16, 4096, 11008);
-  Repeat<F32>(DType::kF32, 2048, 5632);
+  Format<F16>(DType::kF16, small);
+  Format<BF16>(DType::kBF16, small);
+  Format<F32>(DType::kF32, small);
+  if (!small) Repeat<F16>(DType::kF16, 4096, 11008);
+  if (!small) Repeat<F32>(DType::kF32, 2048, 5632);
   std::printf("%d passed, %d failed\n", passed, failed);
   return failed == 0 ? 0 : 1;
 }

@@ -70,7 +70,7 @@ TEST(LaunchPlan, ScratchHoldsItsParts) {
   EXPECT_EQ(e.h % 4, 0);
   EXPECT_EQ(e.parts % 4, 0) << "16-byte words";
   const SparseRowPlan plan = PlanSparseRow(kH200, DType::kF16, 100, 37, true);
-  EXPECT_EQ(plan.scratch_bytes, (37u + kGeneralParts * 100u + 37u) * 4u);
+  EXPECT_EQ(plan.scratch_bytes, (37u + kRowsParts * 100u + 37u) * 4u);
 }
 
 // The rule of RowPlanner::Range, for one slab: sizes of the ranges from the costs of its blocks.

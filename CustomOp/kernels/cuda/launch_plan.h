@@ -7,6 +7,7 @@
 
 #include "formats/dtype.h"
 #include "formats/portable.h"
+#include "kernels/cuda/sparse_rows.h"
 
 namespace cats::cuda {
 
@@ -60,21 +61,6 @@ struct SparseRowExchange {
         words(parts + max_positions * hidden) {}
 };
 
-// ---- The general kernels (general_row.cuh) ----------------------------------------------------------------
-
-constexpr int kGeneralColumns = 256;  // of a block of the second kernel
-constexpr int kGeneralParts = 32;     // ranges of neurons that are added up apart
-
-struct GeneralRowScratch {
-  int64_t h;      // float [intermediate]
-  int64_t parts;  // float [kGeneralParts, hidden]
-  int64_t kept;   // int32 [intermediate]
-  int64_t words;
-
-  CATS_HD constexpr GeneralRowScratch(int64_t intermediate, int64_t hidden)
-      : h(0), parts(intermediate), kept(parts + kGeneralParts * hidden), words(kept + intermediate) {}
-};
-
 // ---- The choice -------------------------------------------------------------------------------------------
 
 struct DeviceLimits {
@@ -85,7 +71,7 @@ struct DeviceLimits {
 };
 
 struct SparseRowPlan {
-  bool fused;     // else the general kernels
+  bool fused;     // else those for several rows (sparse_rows.h)
   int blocks;     // of the fused kernel
   bool exchange;  // scratch must be all ones before the first launch; else its contents are free
   size_t scratch_bytes;
@@ -106,7 +92,7 @@ inline SparseRowPlan PlanSparseRow(const DeviceLimits& device, DType dtype, int6
                      blocks <= kMaxBlocks && intermediate >= blocks &&
                      (intermediate + blocks - 1) / blocks <= kMaxNeuronsPerBlock;
   if (!fused) {
-    return {false, 0, false, static_cast<size_t>(GeneralRowScratch(intermediate, hidden).words) * 4, 0, 0, 0};
+    return {false, 0, false, SparseRowsScratchBytes(1, intermediate, hidden), 0, 0, 0};
   }
   return {true,
           static_cast<int>(blocks),

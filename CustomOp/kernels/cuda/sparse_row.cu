@@ -2,11 +2,9 @@
 // Launches of the one-row kernels.
 #include <cuda_runtime.h>
 
-#include <initializer_list>
-
-#include "kernels/cuda/general_row.cuh"
 #include "kernels/cuda/sparse_row.cuh"
 #include "kernels/cuda/sparse_row.h"
+#include "kernels/cuda/sparse_rows.h"
 
 namespace cats::cuda {
 namespace {
@@ -59,18 +57,25 @@ FusedKernel FusedOf(DType dtype, int64_t hidden) {
   return {};
 }
 
-template <class T>
-cudaError_t LaunchGeneral(const SparseRowArgs& args, cudaStream_t stream) {
-  const auto tiles = static_cast<unsigned>((args.hidden + kGeneralColumns - 1) / kGeneralColumns);
-  if (args.intermediate > 0) {
-    GeneralNeurons<T><<<static_cast<unsigned>((args.intermediate + 7) / 8), 256, 0, stream>>>(args);
-    if (const cudaError_t error = cudaPeekAtLastError(); error != cudaSuccess) return error;
-  }
-  if (tiles == 0) return cudaSuccess;
-  GeneralDown<T><<<dim3(tiles, kGeneralParts), kGeneralColumns, 0, stream>>>(args);
-  if (const cudaError_t error = cudaPeekAtLastError(); error != cudaSuccess) return error;
-  GeneralSum<T><<<tiles, kGeneralColumns, 0, stream>>>(args);
-  return cudaPeekAtLastError();
+// By the kernels for several rows, with the same arguments.
+GatedMlpArgs AsRows(const SparseRowArgs& args) {
+  return {1,
+          args.hidden,
+          args.intermediate,
+          args.x,
+          args.gate,
+          args.up,
+          args.down,
+          args.threshold,
+          args.threshold_scale,
+          args.gate_bias,
+          args.up_bias,
+          args.down_bias,
+          args.y,
+          args.active,
+          args.exchange,
+          args.threshold_per_neuron,
+          false};
 }
 
 }  // namespace
@@ -95,21 +100,7 @@ int ReadDeviceLimits(int device, DeviceLimits* limits) {
 }
 
 int LoadSparseRow(const SparseRowPlan& plan, DType dtype, int64_t hidden) {
-  cudaFuncAttributes attributes;
-  if (!plan.fused) {
-    switch (dtype) {
-#define CATS_FORMAT(type, name, onnx)                                                                 \
-  case DType::k##type:                                                                                \
-    for (Kernel kernel : {GeneralNeurons<type>, GeneralDown<type>, GeneralSum<type>}) {               \
-      if (const cudaError_t error = cudaFuncGetAttributes(&attributes, kernel); error != cudaSuccess) \
-        return error;                                                                                 \
-    }                                                                                                 \
-    return cudaSuccess;
-#include "formats/formats.def"
-#undef CATS_FORMAT
-    }
-    return cudaErrorInvalidValue;
-  }
+  if (!plan.fused) return LoadSparseRows(dtype);
   const FusedKernel fused = FusedOf(dtype, hidden);
   if (fused.kernel == nullptr) return cudaErrorInvalidValue;
   return cudaFuncSetAttribute(fused.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, fused.shared_bytes);
@@ -121,16 +112,7 @@ int PrepareScratch(const SparseRowPlan& plan, uint32_t* scratch, CUstream_st* st
 
 int LaunchSparseRow(const SparseRowPlan& plan, DType dtype, const SparseRowArgs& args, bool overlap,
                     CUstream_st* stream) {
-  if (!plan.fused) {
-    switch (dtype) {
-#define CATS_FORMAT(type, name, onnx) \
-  case DType::k##type:                \
-    return LaunchGeneral<type>(args, stream);
-#include "formats/formats.def"
-#undef CATS_FORMAT
-    }
-    return cudaErrorInvalidValue;
-  }
+  if (!plan.fused) return LaunchSparseRows(dtype, AsRows(args), stream);
   const FusedKernel fused = FusedOf(dtype, args.hidden);
   if (fused.kernel == nullptr) return cudaErrorInvalidValue;
   SparseRowArgs call = args;

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// Loading of the kernels of an op on a device.
+#include <cuda_runtime.h>
+
+#include "kernels/cuda/device.h"
+#include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/sparse_row.h"
+#include "kernels/cuda/sparse_rows.h"
+
+namespace cats::cuda {
+namespace {
+
+template <class Load>
+int OnDevice(int device, Load&& load) {
+  int before = 0;
+  cudaError_t error = cudaGetDevice(&before);
+  if (error == cudaSuccess) error = cudaSetDevice(device);
+  if (error != cudaSuccess) return error;
+  const int loaded = load();
+  error = cudaSetDevice(before);
+  return loaded != 0 ? loaded : error;
+}
+
+}  // namespace
+
+const char* NameOf(int error) noexcept { return cudaGetErrorName(static_cast<cudaError_t>(error)); }
+
+int LoadSparseGatedMlp(DType dtype, int device) {
+  return OnDevice(device, [&]() -> int {
+    DeviceLimits limits;
+    if (const int error = ReadDeviceLimits(device, &limits); error != 0) return error;
+    for (const int hidden : kFusedHidden) {
+      // As many neurons as blocks are enough for a plan that is fused wherever this size can be.
+      const SparseRowPlan plan = PlanSparseRow(limits, dtype, hidden, limits.multiprocessors, true);
+      if (!plan.fused) continue;
+      if (const int error = LoadSparseRow(plan, dtype, hidden); error != 0) return error;
+    }
+    return LoadSparseRows(dtype);
+  });
+}
+
+int LoadElementwiseOps(DType dtype, int device) {
+  return OnDevice(device, [&] { return LoadElementwise(dtype); });
+}
+
+}  // namespace cats::cuda

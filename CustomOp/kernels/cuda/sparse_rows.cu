@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+// Launches of the kernels for several rows.
+#include <algorithm>
+
+#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/sparse_rows.cuh"
+#include "kernels/cuda/sparse_rows.h"
+
+namespace cats::cuda {
+namespace {
+
+template <class T, int R, bool Aligned>
+struct Kernels {
+  static cudaError_t Load() {
+    cudaError_t error = LoadKernel(SparseRowsNeurons<T, R, Aligned>);
+    if (error == cudaSuccess) error = LoadKernel(SparseRowsDown<T, R, Aligned>);
+    if (error == cudaSuccess) error = LoadKernel(SparseRowsSum<T, R>);
+    return error;
+  }
+
+  static cudaError_t Run(const GatedMlpArgs& args, RowGroup group, cudaStream_t stream) {
+    constexpr int64_t kColumns = 32 * kLaneElements<T>;
+    cudaError_t error = cudaSuccess;
+    if (args.intermediate > 0) {
+      const auto tiles = static_cast<unsigned>((args.intermediate + kRowsTile - 1) / kRowsTile);
+      error = Launch(SparseRowsNeurons<T, R, Aligned>, dim3(tiles), kRowsWarps * 32, stream, args, group);
+    }
+    if (error == cudaSuccess && args.hidden > 0) {
+      const auto tiles = static_cast<unsigned>((args.hidden + kColumns - 1) / kColumns);
+      error = Launch(SparseRowsDown<T, R, Aligned>, dim3(tiles, kRowsParts), kRowsWarps * 32, stream, args);
+    }
+    if (error != cudaSuccess) return error;
+    const auto tiles = static_cast<unsigned>(std::max<int64_t>((args.hidden + 255) / 256, 1));
+    return Launch(SparseRowsSum<T, R>, dim3(tiles, static_cast<unsigned>(group.count)), 256, stream, args,
+                  group);
+  }
+};
+
+template <class T>
+bool IsAligned(const GatedMlpArgs& args) {
+  const auto bits = reinterpret_cast<uintptr_t>(args.x) | reinterpret_cast<uintptr_t>(args.gate) |
+                    reinterpret_cast<uintptr_t>(args.up) | reinterpret_cast<uintptr_t>(args.down) |
+                    static_cast<uintptr_t>(args.hidden) * sizeof(T);
+  return bits % 16 == 0;
+}
+
+template <class T>
+cudaError_t Load() {
+  cudaError_t error = Kernels<T, 1, true>::Load();
+  if (error == cudaSuccess) error = Kernels<T, 2, true>::Load();
+  if (error == cudaSuccess) error = Kernels<T, 4, true>::Load();
+  if (error == cudaSuccess) error = Kernels<T, 8, true>::Load();
+  if (error == cudaSuccess) error = Kernels<T, 1, false>::Load();
+  if (error == cudaSuccess) error = Kernels<T, 2, false>::Load();
+  if (error == cudaSuccess) error = Kernels<T, 4, false>::Load();
+  if (error == cudaSuccess) error = Kernels<T, 8, false>::Load();
+  return error;
+}
+
+template <class T, bool Aligned>
+cudaError_t Run(const GatedMlpArgs& args, RowGroup group, cudaStream_t stream) {
+  switch (RowsCompiled(group.count)) {
+    case 1:
+      return Kernels<T, 1, Aligned>::Run(args, group, stream);
+    case 2:
+      return Kernels<T, 2, Aligned>::Run(args, group, stream);
+    case 4:
+      return Kernels<T, 4, Aligned>::Run(args, group, stream);
+    default:
+      return Kernels<T, 8, Aligned>::Run(args, group, stream);
+  }
+}
+
+template <class T>
+cudaError_t Run(const GatedMlpArgs& args, cudaStream_t stream) {
+  const bool aligned = IsAligned<T>(args);
+  for (int64_t first = 0; first < args.rows; first += kRowGroup) {
+    const RowGroup group = {first, static_cast<int>(std::min<int64_t>(kRowGroup, args.rows - first))};
+    const cudaError_t error =
+        aligned ? Run<T, true>(args, group, stream) : Run<T, false>(args, group, stream);
+    if (error != cudaSuccess) return error;
+  }
+  return cudaSuccess;
+}
+
+}  // namespace
+
+int LoadSparseRows(DType dtype) {
+  switch (dtype) {
+#define CATS_FORMAT(type, name, onnx) \
+  case DType::k##type:                \
+    return Load<type>();
+#include "formats/formats.def"
+#undef CATS_FORMAT
+  }
+  return cudaErrorInvalidValue;
+}
+
+int LaunchSparseRows(DType dtype, const GatedMlpArgs& args, CUstream_st* stream) {
+  switch (dtype) {
+#define CATS_FORMAT(type, name, onnx) \
+  case DType::k##type:                \
+    return Run<type>(args, stream);
+#include "formats/formats.def"
+#undef CATS_FORMAT
+  }
+  return cudaErrorInvalidValue;
+}
+
+}  // namespace cats::cuda

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT
+// Up to 8 rows of SparseGatedMlp in three kernels: decisions and h, weighted sums of down rows, the last sum. Each row
+// has its own mask; gate is read once, up and down where any row keeps the neuron. No atomics, every sum in an order
+// that depends on the sizes and that row's mask alone.
+#pragma once
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/cuda/row_math.cuh"
+#include "kernels/cuda/sparse_rows.h"
+#include "kernels/decision.h"
+#include "kernels/silu.h"
+
+namespace cats::cuda {
+
+// The rows of one launch.
+struct RowGroup {
+  int64_t first;  // of args.rows
+  int count;      // 1 to kRowGroup
+};
+
+template <class T>
+constexpr int kLaneElements = 16 / sizeof(T);
+
+// The warps of a block share the columns of 16-bit rows; of float32 rows each warp has its own.
+template <class T>
+constexpr int kSlices = sizeof(T) == 2 ? kRowsWarps : 1;
+
+__device__ __forceinline__ uint4 LoadOnce(const uint4* p) {
+  uint4 v;
+  asm("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+      : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+      : "l"(p));
+  return v;
+}
+
+// 16 bytes of a row from element k on, zeros behind its end. Aligned: the address and the row's length allow it.
+template <class T, bool Aligned, bool Once>
+__device__ __forceinline__ uint4 Load16(const T* row /* [size] */, int64_t k, int64_t size) {
+  uint4 v = make_uint4(0, 0, 0, 0);
+  if constexpr (Aligned) {
+    const auto* p = reinterpret_cast<const uint4*>(row + k);
+    if (k < size) v = Once ? LoadOnce(p) : __ldg(p);
+  } else {
+    alignas(16) T elements[kLaneElements<T>] = {};
+#pragma unroll
+    for (int e = 0; e < kLaneElements<T>; ++e) {
+      if (k + e < size) elements[e] = row[k + e];
+    }
+    memcpy(&v, elements, sizeof v);
+  }
+  return v;
+}
+
+// The products of a tile's neurons with the rows, in kSlices parts to add up in order. take: bit n for neuron n.
+// 16-bit formats, on the tensor cores: neurons are the rows of A, the rows of x the columns of B, and in 32 elements
+// lane 4g + t holds elements 8t to 8t + 7 of neurons g and g + 8 and of row g.
+template <class T, int R, bool Aligned>
+__device__ __forceinline__ void TileDots(const T* weights /* [kRowsTile, hidden] */, uint32_t take,
+                                         const T* x /* [rows, hidden] */, int rows, int64_t hidden,
+                                         float (&sums)[kSlices<T>][kRowsTile][kRowGroup]) {
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  if constexpr (sizeof(T) == 2) {
+    constexpr int kAhead = 4;
+    const int g = lane >> 2, t = lane & 3;
+    const int64_t chunks = (hidden + 31) / 32;
+    const int64_t end = chunks * (warp + 1) / kRowsWarps;
+    const bool low = (take >> g & 1u) != 0, high = (take >> (g + 8) & 1u) != 0;
+    const T* const low_row = weights + g * hidden;
+    const T* const high_row = weights + (g + 8) * hidden;
+    const T* const x_row = x + g * hidden;
+    const uint4 zero = make_uint4(0, 0, 0, 0);
+    float sum[2][4] = {};
+    for (int64_t chunk = chunks * warp / kRowsWarps; chunk < end; chunk += kAhead) {
+      uint4 a[kAhead], b[kAhead], v[kAhead];
+#pragma unroll
+      for (int c = 0; c < kAhead; ++c) {
+        const int64_t k = (chunk + c) * 32 + t * 8;
+        const bool inside = chunk + c < end;
+        a[c] = inside && low ? Load16<T, Aligned, true>(low_row, k, hidden) : zero;
+        b[c] = inside && high ? Load16<T, Aligned, true>(high_row, k, hidden) : zero;
+        v[c] = inside && g < rows ? Load16<T, Aligned, false>(x_row, k, hidden) : zero;
+      }
+#pragma unroll
+      for (int c = 0; c < kAhead; ++c) {
+        MatrixFma(T{}, sum[0], make_uint4(a[c].x, b[c].x, a[c].y, b[c].y), v[c].x, v[c].y);
+        MatrixFma(T{}, sum[1], make_uint4(a[c].z, b[c].z, a[c].w, b[c].w), v[c].z, v[c].w);
+      }
+    }
+    sums[warp][g][2 * t] = sum[0][0] + sum[1][0];
+    sums[warp][g][2 * t + 1] = sum[0][1] + sum[1][1];
+    sums[warp][g + 8][2 * t] = sum[0][2] + sum[1][2];
+    sums[warp][g + 8][2 * t + 1] = sum[0][3] + sum[1][3];
+  } else {
+    for (int n = warp; n < kRowsTile; n += kRowsWarps) {
+      if ((take >> n & 1u) == 0) continue;
+      float sum[R] = {};
+#pragma unroll 4
+      for (int64_t k = lane * 4; k < hidden; k += 128) {
+        const uint4 w = Load16<T, Aligned, true>(weights + n * hidden, k, hidden);
+#pragma unroll
+        for (int r = 0; r < R; ++r) {
+          if (r >= rows) break;
+          const uint4 v = Load16<T, Aligned, false>(x + r * hidden, k, hidden);
+          sum[r] = fmaf(__uint_as_float(w.x), __uint_as_float(v.x), sum[r]);
+          sum[r] = fmaf(__uint_as_float(w.y), __uint_as_float(v.y), sum[r]);
+          sum[r] = fmaf(__uint_as_float(w.z), __uint_as_float(v.z), sum[r]);
+          sum[r] = fmaf(__uint_as_float(w.w), __uint_as_float(v.w), sum[r]);
+        }
+      }
+#pragma unroll
+      for (int r = 0; r < R; ++r) {
+        const float total = SumOfWarp(sum[r]);
+        if (lane == 0) sums[0][n][r] = total;
+      }
+    }
+  }
+}
+
+// One block per tile of neurons.
+template <class T, int R, bool Aligned>
+__global__ void __launch_bounds__(kRowsWarps * 32) SparseRowsNeurons(const GatedMlpArgs args,
+                                                                     const RowGroup group) {
+  __shared__ float sums[kSlices<T>][kRowsTile][kRowGroup];
+  __shared__ uint32_t kept[kRowsTile];
+  const int64_t first = static_cast<int64_t>(blockIdx.x) * kRowsTile;
+  const int64_t left = args.intermediate - first;
+  const uint32_t present = left >= kRowsTile ? 0xffffu : (1u << left) - 1u;
+  const T* x = static_cast<const T*>(args.x) + group.first * args.hidden;
+  TileDots<T, R, Aligned>(static_cast<const T*>(args.gate) + first * args.hidden, present, x, group.count,
+                          args.hidden, sums);
+  __syncthreads();
+
+  const int n = threadIdx.x / kRowGroup, r = threadIdx.x % kRowGroup;
+  const int64_t i = first + n;
+  const bool counts = n < kRowsTile && i < args.intermediate && r < group.count && r < R;
+  const auto total = [&] {
+    float v = sums[0][n][r];
+#pragma unroll
+    for (int slice = 1; slice < kSlices<T>; ++slice) v += sums[slice][n][r];
+    return v;
+  };
+  bool keeps = false;
+  float a = 0.0f;
+  if (counts) {
+    float g = total();
+    if (args.gate_bias != nullptr) g = __fadd_rn(g, T::ToFloat(static_cast<const T*>(args.gate_bias)[i]));
+    a = Rounded(T{}, Silu(Rounded(T{}, g)));
+    const float scale = args.threshold_scale == nullptr
+                            ? 1.0f
+                            : args.threshold_scale[args.scale_per_row ? group.first + r : 0];
+    keeps = IsKept(a, ThresholdBits(args.threshold[args.threshold_per_neuron ? i : 0], scale));
+  }
+  const uint32_t votes = __ballot_sync(kAll, keeps);
+  if (n < kRowsTile && r == 0) kept[n] = votes >> (threadIdx.x % 32) & 0xffu;
+  __syncthreads();
+
+  uint32_t take = 0;
+#pragma unroll
+  for (int k = 0; k < kRowsTile; ++k) take |= kept[k] != 0u ? 1u << k : 0u;
+  if (take != 0) {
+    TileDots<T, R, Aligned>(static_cast<const T*>(args.up) + first * args.hidden, take, x, group.count,
+                            args.hidden, sums);
+  }
+  __syncthreads();
+  if (n >= kRowsTile || i >= args.intermediate || r >= R) return;
+  float h = 0.0f;
+  if (keeps) {
+    h = total();
+    if (args.up_bias != nullptr) h = __fadd_rn(h, T::ToFloat(static_cast<const T*>(args.up_bias)[i]));
+    h = __fmul_rn(a, h);
+  }
+  const SparseRowsScratch at(R, args.intermediate, args.hidden);
+  auto* scratch = static_cast<uint32_t*>(args.scratch);
+  scratch[at.h + i * R + r] = __float_as_uint(h);
+  if (r == 0) scratch[at.kept + i] = kept[n];
+}
+
+template <class T, bool Aligned>
+__device__ __forceinline__ void AddScaled(float (&sum)[kLaneElements<T>], float h, const uint4& w) {
+  const uint32_t words[4] = {w.x, w.y, w.z, w.w};
+#pragma unroll
+  for (int e = 0; e < 4; ++e) {
+    if constexpr (sizeof(T) == 4) {
+      sum[e] = fmaf(h, __uint_as_float(words[e]), sum[e]);
+    } else {
+      const float2 pair = Unpack(T{}, words[e]);
+      sum[2 * e] = fmaf(h, pair.x, sum[2 * e]);
+      sum[2 * e + 1] = fmaf(h, pair.y, sum[2 * e + 1]);
+    }
+  }
+}
+
+// Block (column tile, part): warp w takes neurons w, w + 8, ... of the part, a lane 16 bytes of each.
+template <class T, int R, bool Aligned>
+__global__ void __launch_bounds__(kRowsWarps * 32) SparseRowsDown(const GatedMlpArgs args) {
+  constexpr int kColumns = 32 * kLaneElements<T>;
+  constexpr int kAhead = R <= 2 ? 8 : 4;
+  __shared__ float warps[kRowsWarps][kColumns];
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  const int64_t tile = static_cast<int64_t>(blockIdx.x) * kColumns;
+  const int64_t column = tile + lane * kLaneElements<T>;
+  const int64_t begin = args.intermediate * blockIdx.y / kRowsParts;
+  const int64_t end = args.intermediate * (blockIdx.y + 1) / kRowsParts;
+  const SparseRowsScratch at(R, args.intermediate, args.hidden);
+  auto* scratch = static_cast<uint32_t*>(args.scratch);
+  const T* down = static_cast<const T*>(args.down);
+  float sum[R][kLaneElements<T>] = {};
+  for (int64_t base = begin + warp; base < end; base += kRowsWarps * 32) {
+    const int64_t mine = base + lane * kRowsWarps;
+    const uint32_t kept = mine < end ? scratch[at.kept + mine] : 0u;
+    uint32_t rest = __ballot_sync(kAll, kept != 0u);
+    while (rest != 0u) {
+      uint4 w[kAhead];
+      uint32_t mask[kAhead];
+      float h[kAhead][R];
+#pragma unroll
+      for (int k = 0; k < kAhead; ++k) {
+        const int from = rest != 0u ? __ffs(rest) - 1 : 0;
+        mask[k] = __shfl_sync(kAll, kept, from);
+        if (rest == 0u) mask[k] = 0u;
+        rest &= rest - 1u;
+        if (mask[k] == 0u) continue;
+        const int64_t i = base + from * kRowsWarps;
+        w[k] = Load16<T, Aligned, true>(down + i * args.hidden, column, args.hidden);
+#pragma unroll
+        for (int r = 0; r < R; ++r) h[k][r] = __uint_as_float(scratch[at.h + i * R + r]);
+      }
+#pragma unroll
+      for (int k = 0; k < kAhead; ++k) {
+#pragma unroll
+        for (int r = 0; r < R; ++r) {
+          if ((mask[k] >> r & 1u) != 0u) AddScaled<T, Aligned>(sum[r], h[k][r], w[k]);
+        }
+      }
+    }
+  }
+#pragma unroll
+  for (int r = 0; r < R; ++r) {
+#pragma unroll
+    for (int e = 0; e < kLaneElements<T>; ++e) warps[warp][lane * kLaneElements<T> + e] = sum[r][e];
+    __syncthreads();
+    if (threadIdx.x < kColumns && tile + threadIdx.x < args.hidden) {
+      float v = warps[0][threadIdx.x];
+#pragma unroll
+      for (int other = 1; other < kRowsWarps; ++other) v += warps[other][threadIdx.x];
+      scratch[at.parts + (static_cast<int64_t>(blockIdx.y) * R + r) * args.hidden + tile + threadIdx.x] =
+          __float_as_uint(v);
+    }
+    __syncthreads();
+  }
+}
+
+// Block (column tile, row): adds up the parts; the first block of a row counts its kept neurons too.
+template <class T, int R>
+__global__ void __launch_bounds__(256) SparseRowsSum(const GatedMlpArgs args, const RowGroup group) {
+  const SparseRowsScratch at(R, args.intermediate, args.hidden);
+  const auto* scratch = static_cast<const uint32_t*>(args.scratch);
+  const int r = static_cast<int>(blockIdx.y);
+  if (blockIdx.x == 0 && args.active != nullptr) {
+    __shared__ int counts[8];
+    int count = 0;
+    for (int64_t i = threadIdx.x; i < args.intermediate; i += 256) {
+      count += static_cast<int>(scratch[at.kept + i] >> r & 1u);
+    }
+    for (int distance = 16; distance > 0; distance /= 2) count += __shfl_xor_sync(kAll, count, distance);
+    if (threadIdx.x % 32 == 0) counts[threadIdx.x / 32] = count;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      for (int warp = 1; warp < 8; ++warp) count += counts[warp];
+      args.active[group.first + r] = count;
+    }
+  }
+  const int64_t column = static_cast<int64_t>(blockIdx.x) * 256 + threadIdx.x;
+  if (column >= args.hidden) return;
+  float v = 0.0f;
+#pragma unroll 8
+  for (int part = 0; part < kRowsParts; ++part) {
+    v += __uint_as_float(scratch[at.parts + (static_cast<int64_t>(part) * R + r) * args.hidden + column]);
+  }
+  if (args.down_bias != nullptr) v = __fadd_rn(v, T::ToFloat(static_cast<const T*>(args.down_bias)[column]));
+  static_cast<T*>(args.y)[(group.first + r) * args.hidden + column] = T::FromFloat(v);
+}
+
+}  // namespace cats::cuda
