@@ -19,12 +19,10 @@ struct ParallelFor {
 };
 
 // Everything on the calling thread.
-inline ParallelFor SerialFor() noexcept {
-  return {[](void*, int64_t tasks, ParallelFor::Body body, void* arg) noexcept {
-            for (int64_t task = 0; task < tasks; ++task) body(arg, task);
-            return true;
-          },
-          nullptr, 1};
+inline bool RunSerially(void*, int64_t tasks, ParallelFor::Body body, void* arg) noexcept {
+  for (int64_t task = 0; task < tasks; ++task) body(arg, task);
+  return true;
 }
+inline ParallelFor SerialFor() noexcept { return {RunSerially, nullptr, 1}; }
 
 }  // namespace cats
