@@ -55,7 +55,7 @@ constexpr OpKernel kKernels[] = {
 #include "formats/formats.def"
 #undef CATS_FORMAT
 #if defined(CATS_CUDA)
-#define CATS_FORMAT(type, name, onnx)                                   \
+#define CATS_FORMAT(type, name, onnx)                                     \
   {Device::kCuda, DType::k##type, ComputeOnCuda<DType::k##type>, nullptr, \
    LoadOnCuda<DType::k##type, cuda::LoadElementwiseOps>},
 #include "formats/formats.def"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the ops' CUDA kernels share: errors as OpError, and loading before the first call. Empty without CATS_CUDA.
+// What the ops' CUDA kernels share: errors as OpError, and loading before the first call. Empty without
+// CATS_CUDA.
 #pragma once
 #if defined(CATS_CUDA)
 #include <string>

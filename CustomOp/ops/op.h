@@ -59,8 +59,8 @@ class OpContext {
   virtual Tensor Input(size_t index) = 0;  // present = false for an optional input that is not there
   // Memory of output `index`, of the type that the schema says; null where nobody reads an optional output.
   virtual void* Output(size_t index, std::span<const int64_t> dims) = 0;
-  // Memory of the kernel's device, aligned to 64, freed after the call (on CUDA: after what the call put into its
-  // stream); null for 0 bytes.
+  // Memory of the kernel's device, aligned to 64, freed after the call (on CUDA: after what the call put into
+  // its stream); null for 0 bytes.
   virtual void* Scratch(size_t bytes) = 0;
   virtual const ParallelFor& parallel_for() = 0;  // of CPU kernels
   virtual CudaLane cuda_lane() = 0;               // of CUDA kernels

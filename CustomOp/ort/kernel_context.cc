@@ -114,7 +114,8 @@ void* KernelContext::Scratch(size_t bytes) {
     cuda_lane();
     const OrtMemoryInfo* info = nullptr;
     ThrowIfFailed(api_, api_->AllocatorGetInfo(allocator_, &info));
-    ThrowIfFailed(api_, api_->KernelContext_GetScratchBuffer(context_, info, bytes + kAlignment - 1, &memory));
+    ThrowIfFailed(api_,
+                  api_->KernelContext_GetScratchBuffer(context_, info, bytes + kAlignment - 1, &memory));
   }
   if (memory == nullptr) throw std::bad_alloc();
   scratch_[scratch_count_++] = memory;

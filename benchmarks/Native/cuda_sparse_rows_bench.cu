@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Times 1 to 8 rows of SparseGatedMlp on the GPU by the kernels for several rows: Llama-2-7B's shape in float16, random
-// data, each row with its own mask. Bytes: gate, and the rows of up and down that any row keeps, once.
+// Times 1 to 8 rows of SparseGatedMlp on the GPU by the kernels for several rows: Llama-2-7B's shape in
+// float16, random data, each row with its own mask. Bytes: gate, and the rows of up and down that any row
+// keeps, once.
 #include <cstring>
 
 #include "cuda_bench.cuh"
@@ -31,9 +32,9 @@ void Measure(DeviceArray<F16>& x, DeviceArray<F16>* weights, int64_t rows, doubl
   const auto launch = [&](int copy) {
     const size_t size = static_cast<size_t>(kIntermediate) * kHidden;
     const F16* w = weights[copy % kCopies].data;
-    const GatedMlpArgs args = {rows,    kHidden, kIntermediate, x.data,  w,      w + size,    w + 2 * size, t.data,
-                               nullptr, nullptr, nullptr,       nullptr, y.data, active.data, scratch.data, false,
-                               false};
+    const GatedMlpArgs args = {rows,         kHidden,     kIntermediate, x.data,  w,       w + size,
+                               w + 2 * size, t.data,      nullptr,       nullptr, nullptr, nullptr,
+                               y.data,       active.data, scratch.data,  false,   false};
     CHECK(LaunchSparseRows(DType::kF16, args, stream));
   };
   launch(0);
@@ -46,8 +47,9 @@ void Measure(DeviceArray<F16>& x, DeviceArray<F16>* weights, int64_t rows, doubl
     for (int k = 0; k < kLaunches; ++k) launch(k);
   });
   const double bytes = (kIntermediate + 2.0 * any) * kHidden * sizeof(F16);
-  std::printf("| %d | %.0f%% | %.1f%% | %.1f | %.1f (%.1f) | %.2f |\n", static_cast<int>(rows), 100 * sparsity,
-              100.0 * any / kIntermediate, bytes * 1e-6, time.least, time.median, bytes * 1e-6 / time.least);
+  std::printf("| %d | %.0f%% | %.1f%% | %.1f | %.1f (%.1f) | %.2f |\n", static_cast<int>(rows),
+              100 * sparsity, 100.0 * any / kIntermediate, bytes * 1e-6, time.least, time.median,
+              bytes * 1e-6 / time.least);
   std::fflush(stdout);
 }
 

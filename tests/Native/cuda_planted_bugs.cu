@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Two bugs on purpose, one an argument: a write behind an array ("bounds") and a race in shared memory ("race").
-// compute-sanitizer must report each, else its silence about our kernels says nothing.
+// Two bugs on purpose, one an argument: a write behind an array ("bounds") and a race in shared memory
+// ("race"). compute-sanitizer must report each, else its silence about our kernels says nothing.
 #include <cuda_runtime.h>
 
 #include <cstdio>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Several rows of SparseGatedMlp on the GPU, below ONNX Runtime: the reference, each row as if it were alone, guard
-// bands, skipped rows never read. CATS_CUDA only.
+// Several rows of SparseGatedMlp on the GPU, below ONNX Runtime: the reference, each row as if it were alone,
+// guard bands, skipped rows never read. CATS_CUDA only.
 #include <cuda_runtime.h>
 #include <gtest/gtest.h>
 
@@ -17,7 +17,9 @@ namespace cats::test {
 namespace {
 
 template <class T>
-constexpr DType kDTypeOf = sizeof(T) == 4 ? DType::kF32 : std::is_same_v<T, F16> ? DType::kF16 : DType::kBF16;
+constexpr DType kDTypeOf = sizeof(T) == 4           ? DType::kF32
+                           : std::is_same_v<T, F16> ? DType::kF16
+                                                    : DType::kBF16;
 
 // The case in device memory; outputs and scratch between guard bands.
 template <class T>
@@ -103,7 +105,8 @@ void ExpectMatches(int64_t rows, int64_t hidden, int64_t intermediate, bool bias
     const auto begin = kept.begin() + r * intermediate;
     EXPECT_EQ(std::accumulate(begin, begin + intermediate, 0), got.active[static_cast<size_t>(r)]);
     const MlpResult<T> alone = device.Run(device.RowOf(device.Args(), r));
-    EXPECT_EQ(0, std::memcmp(alone.y.data(), got.y.data() + r * hidden, static_cast<size_t>(hidden) * sizeof(T)))
+    EXPECT_EQ(0,
+              std::memcmp(alone.y.data(), got.y.data() + r * hidden, static_cast<size_t>(hidden) * sizeof(T)))
         << "row " << r << " differs from itself alone";
     EXPECT_EQ(alone.active[0], got.active[static_cast<size_t>(r)]);
   }

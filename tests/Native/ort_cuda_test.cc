@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The ops on ONNX Runtime's CUDA provider: placed there, equal to the CPU's, captured in a CUDA graph and replayed with
-// other data. CATS_CUDA only. CATS_ORT_GPU_LIBRARY names the runtime; without it or a GPU the tests are skipped, under
-// CATS_REQUIRE_CUDA=1 they fail.
+// The ops on ONNX Runtime's CUDA provider: placed there, equal to the CPU's, captured in a CUDA graph and
+// replayed with other data. CATS_CUDA only. CATS_ORT_GPU_LIBRARY names the runtime; without it or a GPU the
+// tests are skipped, under CATS_REQUIRE_CUDA=1 they fail.
 #include <cuda_runtime.h>
 #include <gtest/gtest.h>
 
@@ -149,7 +149,7 @@ void ExpectSameDecisions() {
     }
   }
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  const float values[] = {-1.0f, -0.0f, 0.0f,  1e-45f, 1e-40f,   6e-8f, 1e-4f,
+  const float values[] = {-1.0f, -0.0f, 0.0f,  1e-45f, 1e-40f,    6e-8f, 1e-4f,
                           0.05f, 0.25f, 1.75f, 65504,  kInfinity, NAN};
   int compared = 0;
   for (float threshold : values) {
@@ -161,7 +161,8 @@ void ExpectSameDecisions() {
       ++compared;
     }
   }
-  std::printf("%s: %d thresholds times 65536 values, the bits of the CPU\n", NameOf(OnnxOf<T>::kDType), compared);
+  std::printf("%s: %d thresholds times 65536 values, the bits of the CPU\n", NameOf(OnnxOf<T>::kDType),
+              compared);
 }
 
 TEST_F(OrtCuda, CatsThresholdTakesTheDecisionsOfTheCpu) {
@@ -180,9 +181,13 @@ void ExpectSameCounts(int64_t rows, int64_t width) {
                   {"A", "U", "weight", "mask"},
                   {"Y", "counts", "sums", "tokens"},
                   {}}};
-  graph.inputs = {{"A", type, {}, false}, {"U", type, {}, false}, {"weight", kFloat, {}, false},
+  graph.inputs = {{"A", type, {}, false},
+                  {"U", type, {}, false},
+                  {"weight", kFloat, {}, false},
                   {"mask", kBool, {}, false}};
-  graph.outputs = {{"Y", type, {}, false}, {"counts", kInt64, {}, false}, {"sums", kDouble, {}, false},
+  graph.outputs = {{"Y", type, {}, false},
+                   {"counts", kInt64, {}, false},
+                   {"sums", kDouble, {}, false},
                    {"tokens", kInt64, {}, false}};
   const Session gpu(GpuRuntime(), CudaSession(ModelBytes(graph), false));
   const Session cpu(GpuRuntime(), ModelBytes(graph), CATS_LIBRARY);
@@ -195,7 +200,8 @@ void ExpectSameCounts(int64_t rows, int64_t width) {
   std::vector<uint8_t> mask(static_cast<size_t>(rows));
   for (size_t i = 0; i < mask.size(); ++i) mask[i] = i % 3 != 1;
   const std::vector<HostTensor> inputs = {
-      MakeTensor("A", OnnxOf<T>::kTensor, {rows, width}, a), MakeTensor("U", OnnxOf<T>::kTensor, {rows, width}, u),
+      MakeTensor("A", OnnxOf<T>::kTensor, {rows, width}, a),
+      MakeTensor("U", OnnxOf<T>::kTensor, {rows, width}, u),
       MakeTensor("weight", kFloatTensor, {width}, weight),
       MakeTensor("mask", ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL, {rows}, mask)};
   const std::vector<std::string> outputs = {"Y", "counts", "sums", "tokens"};
@@ -214,7 +220,8 @@ TEST_F(OrtCuda, GateObserverCountsAsTheCpuDoes) {
 template <class T>
 class BoundMlp {
  public:
-  BoundMlp(OrtSession* session, const MlpCase<T>& mlp) : session_(session), rows_(mlp.rows), hidden_(mlp.hidden) {
+  BoundMlp(OrtSession* session, const MlpCase<T>& mlp)
+      : session_(session), rows_(mlp.rows), hidden_(mlp.hidden) {
     const OrtRuntime& runtime = GpuRuntime();
     const OrtApi& api = runtime.api();
     runtime.Check(api.CreateMemoryInfo("Cuda", OrtDeviceAllocator, 0, OrtMemTypeDefault, &memory_));
@@ -289,7 +296,8 @@ void ExpectReplaysFollowTheirData(int64_t rows, int64_t hidden, int64_t intermed
     const MlpResult<T> direct = without.Run(x, scale);
     different += replayed.SameBits(direct) && replayed.ok && direct.ok ? 0 : 1;
     if (run % 4 == 0) {
-      EXPECT_EQ(std::vector<int32_t>(static_cast<size_t>(rows), static_cast<int32_t>(intermediate)), replayed.active);
+      EXPECT_EQ(std::vector<int32_t>(static_cast<size_t>(rows), static_cast<int32_t>(intermediate)),
+                replayed.active);
     }
     counts.push_back(replayed.active[0]);
   }

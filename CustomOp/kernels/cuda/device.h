@@ -7,8 +7,8 @@ namespace cats::cuda {
 
 const char* NameOf(int error) noexcept;  // of a cudaError_t: "cudaErrorInvalidValue"
 
-// All kernels that the op may launch for this format, of every size: so none is loaded in a call or a capture. Both
-// return a cudaError_t, 0 if all is well, and leave the thread's current device as it was.
+// All kernels that the op may launch for this format, of every size: so none is loaded in a call or a
+// capture. Both return a cudaError_t, 0 if all is well, and leave the thread's current device as it was.
 int LoadSparseGatedMlp(DType dtype, int device);
 int LoadElementwiseOps(DType dtype, int device);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// CatsThreshold and GateObserver on a CUDA device (docs/op-spec.md), with the argument structs of the CPU kernels, their
-// pointers in device memory. All functions return a cudaError_t as int, 0 if all is well, and neither allocate nor wait.
+// CatsThreshold and GateObserver on a CUDA device (docs/op-spec.md), with the argument structs of the CPU
+// kernels, their pointers in device memory. All functions return a cudaError_t as int, 0 if all is well, and
+// neither allocate nor wait.
 #pragma once
 #include "formats/dtype.h"
 #include "kernels/cats_threshold.h"
@@ -15,8 +16,8 @@ int LoadElementwise(DType dtype);
 
 int LaunchCatsThreshold(DType dtype, const CatsThresholdArgs& args, CUstream_st* stream);
 
-// Counts are sums of integers and each sum of |up| runs over the rows in their order: the bits of the CPU kernel.
-// args.scratch is not used. passed: T [rows, width], becomes a copy of args.a; may be args.a.
+// Counts are sums of integers and each sum of |up| runs over the rows in their order: the bits of the CPU
+// kernel. args.scratch is not used. passed: T [rows, width], becomes a copy of args.a; may be args.a.
 int LaunchGateObserver(DType dtype, const GateObserverArgs& args, void* passed, CUstream_st* stream);
 
 }  // namespace cats::cuda

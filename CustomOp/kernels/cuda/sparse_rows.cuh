@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Up to 8 rows of SparseGatedMlp in three kernels: decisions and h, weighted sums of down rows, the last sum. Each row
-// has its own mask; gate is read once, up and down where any row keeps the neuron. No atomics, every sum in an order
-// that depends on the sizes and that row's mask alone.
+// Up to 8 rows of SparseGatedMlp in three kernels: decisions and h, weighted sums of down rows, the last sum.
+// Each row has its own mask; gate is read once, up and down where any row keeps the neuron. No atomics, every
+// sum in an order that depends on the sizes and that row's mask alone.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -34,7 +34,8 @@ __device__ __forceinline__ uint4 LoadOnce(const uint4* p) {
   return v;
 }
 
-// 16 bytes of a row from element k on, zeros behind its end. Aligned: the address and the row's length allow it.
+// 16 bytes of a row from element k on, zeros behind its end. Aligned: the address and the row's length allow
+// it.
 template <class T, bool Aligned, bool Once>
 __device__ __forceinline__ uint4 Load16(const T* row /* [size] */, int64_t k, int64_t size) {
   uint4 v = make_uint4(0, 0, 0, 0);
@@ -52,9 +53,9 @@ __device__ __forceinline__ uint4 Load16(const T* row /* [size] */, int64_t k, in
   return v;
 }
 
-// The products of a tile's neurons with the rows, in kSlices parts to add up in order. take: bit n for neuron n.
-// 16-bit formats, on the tensor cores: neurons are the rows of A, the rows of x the columns of B, and in 32 elements
-// lane 4g + t holds elements 8t to 8t + 7 of neurons g and g + 8 and of row g.
+// The products of a tile's neurons with the rows, in kSlices parts to add up in order. take: bit n for neuron
+// n. 16-bit formats, on the tensor cores: neurons are the rows of A, the rows of x the columns of B, and in
+// 32 elements lane 4g + t holds elements 8t to 8t + 7 of neurons g and g + 8 and of row g.
 template <class T, int R, bool Aligned>
 __device__ __forceinline__ void TileDots(const T* weights /* [kRowsTile, hidden] */, uint32_t take,
                                          const T* x /* [rows, hidden] */, int rows, int64_t hidden,
@@ -119,8 +120,8 @@ __device__ __forceinline__ void TileDots(const T* weights /* [kRowsTile, hidden]
 
 // One block per tile of neurons.
 template <class T, int R, bool Aligned>
-__global__ void __launch_bounds__(kRowsWarps * 32) SparseRowsNeurons(const GatedMlpArgs args,
-                                                                     const RowGroup group) {
+__global__ void __launch_bounds__(kRowsWarps * 32, 3)
+    SparseRowsNeurons(const GatedMlpArgs args, const RowGroup group) {
   __shared__ float sums[kSlices<T>][kRowsTile][kRowGroup];
   __shared__ uint32_t kept[kRowsTile];
   const int64_t first = static_cast<int64_t>(blockIdx.x) * kRowsTile;
@@ -193,9 +194,11 @@ __device__ __forceinline__ void AddScaled(float (&sum)[kLaneElements<T>], float 
 
 // Block (column tile, part): warp w takes neurons w, w + 8, ... of the part, a lane 16 bytes of each.
 template <class T, int R, bool Aligned>
-__global__ void __launch_bounds__(kRowsWarps * 32) SparseRowsDown(const GatedMlpArgs args) {
+__global__ void __launch_bounds__(kRowsWarps * 32, R <= 2   ? 4
+                                                   : R <= 4 ? 3
+                                                            : 2) SparseRowsDown(const GatedMlpArgs args) {
   constexpr int kColumns = 32 * kLaneElements<T>;
-  constexpr int kAhead = R <= 2 ? 8 : 4;
+  constexpr int kAhead = 4;
   __shared__ float warps[kRowsWarps][kColumns];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const int64_t tile = static_cast<int64_t>(blockIdx.x) * kColumns;

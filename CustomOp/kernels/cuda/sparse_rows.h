@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Any number of rows of SparseGatedMlp on a CUDA device, every size, alignment and format: up to 8 rows share one
-// reading of the weights. A row's result depends on that row alone: not on how many rows there are, nor on the others.
+// Any number of rows of SparseGatedMlp on a CUDA device, every size, alignment and format: up to 8 rows share
+// one reading of the weights. A row's result depends on that row alone: not on how many rows there are, nor
+// on the others.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -13,10 +14,10 @@ struct CUstream_st;  // cudaStream_t points to it
 
 namespace cats::cuda {
 
-constexpr int kRowGroup = 8;      // rows that share one reading
-constexpr int kRowsTile = 16;     // neurons of a block of the first kernel
-constexpr int kRowsWarps = 8;     // warps of a block
-constexpr int kRowsParts = 32;    // ranges of neurons that are added up apart
+constexpr int kRowGroup = 8;    // rows that share one reading
+constexpr int kRowsTile = 16;   // neurons of a block of the first kernel
+constexpr int kRowsWarps = 8;   // warps of a block
+constexpr int kRowsParts = 32;  // ranges of neurons that are added up apart
 
 // The rows of a group as the kernels are compiled for them.
 CATS_HD constexpr int RowsCompiled(int64_t rows) { return rows <= 1 ? 1 : rows <= 2 ? 2 : rows <= 4 ? 4 : 8; }
