@@ -6,6 +6,7 @@
 
 #include "cats_onnx.h"
 #include "kernels/cpu/isa.h"
+#include "ort/custom_op_adapter.h"
 #include "ort/op_list.h"
 
 namespace cats {
@@ -55,6 +56,15 @@ std::string DescribeOp(const OpDefinition* op) {
          ", \"kernels\": " + Array(op->kernels, DescribeKernel) + "}";
 }
 
+// The CUDA architectures of this build as CMake names them, "90a-real"; null without CUDA.
+std::string CudaArchitectures() {
+#if defined(CATS_CUDA_ARCHITECTURES)
+  return Quoted(CATS_CUDA_ARCHITECTURES);
+#else
+  return "null";
+#endif
+}
+
 std::string Describe() {
   std::string isas;
   for (Isa isa : kIsas) {
@@ -66,7 +76,8 @@ std::string Describe() {
          ", \"built_api\": " + std::to_string(ORT_API_VERSION) +
          ", \"floor_api\": " + std::to_string(kFloorApiVersion) + ", \"isa\": " + Quoted(NameOf(choice.isa)) +
          ", \"isa_error\": " + (choice.error == nullptr ? std::string("null") : Quoted(choice.error)) +
-         ", \"isas\": [" + isas + "], \"ops\": " + Array(Ops(), DescribeOp) + "}";
+         ", \"isas\": [" + isas + "], \"cuda_architectures\": " + CudaArchitectures() +
+         ", \"ops\": " + Array(Ops(), DescribeOp) + "}";
 }
 
 }  // namespace
@@ -74,6 +85,12 @@ std::string Describe() {
 
 extern "C" {
 const char* CatsVersion(void) noexcept { return CATS_VERSION; }
+
+int64_t CatsKernelsMade(int32_t device) noexcept {
+  if (device == CATS_DEVICE_CPU) return cats::KernelsMade(cats::Device::kCpu);
+  if (device == CATS_DEVICE_CUDA) return cats::KernelsMade(cats::Device::kCuda);
+  return 0;
+}
 
 const char* CatsDescribeOps(void) noexcept {
   try {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Decoding with a cache of keys and values: only the new tokens are computed, over one IOBinding that is kept.
+// Decoding with a cache of keys and values: only the new tokens are computed, over one IOBinding that is kept. On a GPU
+// with a shared cache nothing changes from step to step but the contents of tensors, so that a CUDA graph can replay it.
 using System.Runtime.InteropServices;
+using CatsOnnx.Memory;
+using CatsOnnx.Sampling;
 using CatsOnnx.Session;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
@@ -10,74 +13,109 @@ namespace CatsOnnx.Generation;
 /// <summary>Runs graphs with a cache of keys and values: only the new tokens are computed.</summary>
 internal sealed class CachedDecodeStep : DecodeStep
 {
+    // A shared cache on a GPU has room for a multiple of this: another size is another CUDA graph.
+    private const int CapacityUnit = 512;
+
     private readonly ModelSession _session;
     private readonly ModelSignature _signature;
+    private readonly TensorPlace _place;
     private readonly KvCache _cache;
     private readonly OrtIoBinding _binding;
-    private readonly OrtValue? _scale;
+    private readonly IntegerInput _ids;
+    private readonly IntegerInput? _positions;
+    private readonly IntegerInput? _mask; // ones for the tokens held, then zeros
+    private readonly GreedyOnDevice? _greedy;
+    private readonly ExtraOutputs _extra;
     private readonly OrtValue? _useCache;
-    private readonly OrtValue[] _singles; // ids, positions: [1, 1], for decoding
     private readonly float[] _lastRow;
     private readonly int _longestRun;
-    private OrtValue? _mask;
-    private OrtValue[] _several = []; // the same for runs of several tokens
-    private CacheMemory? _maskMemory; // ones, capacity of the cache
-    private CacheMemory? _logitsMemory;
+    private readonly bool _still; // decoding steps all have the same tensors
+    private readonly bool _graph;
+    private TensorMemory? _scaleMemory;
+    private OrtValue? _scale;
+    private TensorMemory? _logitsMemory;
+    private TensorMemory? _logitsBuffer;
     private OrtValue? _logits;
-    private int _rows = -1; // tokens that ids, positions and logits are bound for
+    private RunOptions? _prefill;
+    private RunOptions? _decode;
+    private int _capture = 1; // number of the CUDA graph; another one where a tensor's address changes
+    private (int Rows, bool Decoding)? _bound; // the runs that logits are bound for
+    private int _written; // elements of the mask that may be ones
+    private (int Id, int Position)? _prepared; // inputs of a step that are in place already
 
-    public CachedDecodeStep(ModelSession session, CacheLayout layout, int prefillChunk)
+    public CachedDecodeStep(ModelSession session, TokenGeneratorOptions options)
     {
         _session = session;
         _signature = session.Signature;
-        bool shared = layout == CacheLayout.Shared || (layout == CacheLayout.Auto && session.Config.PastPresentShareBuffer);
-        _cache = shared ? new SharedKvCache(_signature) : new GrowingKvCache(_signature);
+        _place = session.Place;
+        bool shared = options.CacheLayout == CacheLayout.Shared || (options.CacheLayout == CacheLayout.Auto && session.Config.PastPresentShareBuffer);
+        _cache = shared ? new SharedKvCache(_signature, _place) : new GrowingKvCache(_signature, _place);
+        _still = shared && _place is CudaPlace;
         _binding = session.Inference.CreateIoBinding();
         _lastRow = new float[_signature.VocabSize];
-        _singles = MakeTokenInputs(1);
+        _ids = new IntegerInput(_place, _signature.InputIds);
+        _positions = _signature.PositionIds is RoleInput positions ? new IntegerInput(_place, positions) : null;
+        _mask = _signature.AttentionMask is RoleInput mask ? new IntegerInput(_place, mask) : null;
+        _greedy = GreedyOnDevice.Find(_place, _signature.LogitsType);
+        _extra = new ExtraOutputs(_signature.ExtraOutputs, [.. options.ActiveOutputs.Keys], _place, _still);
+        _graph = _still && session.UsesCudaGraph && _extra.AllStay;
 
         // Graphs with a branch for the first run take the whole prompt there; others take it in pieces, which bounds the
         // memory of the logits.
-        _longestRun = _signature.FixedSequence ?? (_signature.UseCacheBranch is null ? prefillChunk : int.MaxValue);
+        _longestRun = _signature.FixedSequence ?? (_signature.UseCacheBranch is null ? options.PrefillChunk : int.MaxValue);
         if (_signature.ThresholdScale is RoleInput scale)
         {
-            _scale = TokenTensors.MakeScalar(scale);
-            _binding.BindInput(scale.Name, _scale);
+            _scaleMemory = _place.Allocate(sizeof(float));
+            _scale = _place.View(TensorElementType.Float, [.. scale.Dimensions.Select(size => (long)Math.Max(size, 1))], _scaleMemory.Start);
         }
 
-        if (_signature.UseCacheBranch is RoleInput branch)
+        if (_signature.UseCacheBranch is not null)
         {
             _useCache = TokenTensors.MakeFlag(false);
-            _binding.BindInput(branch.Name, _useCache);
         }
-
     }
 
     public override void Begin(int capacity, float? thresholdScale)
     {
-        if (capacity > _cache.Capacity && _signature.AttentionMask is RoleInput mask)
+        if (_still)
         {
-            _maskMemory?.Dispose();
-            _maskMemory = new CacheMemory((long)capacity * MaskBytes(mask.Type));
-            FillWithOnes(_maskMemory, mask.Type);
+            long rounded = ((long)capacity + CapacityUnit - 1) / CapacityUnit * CapacityUnit;
+            capacity = Math.Max(capacity, (int)Math.Min(rounded, _session.Config.ContextLength ?? int.MaxValue));
+        }
+
+        _prepared = null;
+        if (_written > 0)
+        {
+            _mask?.Clear(_written);
+            _written = 0;
+        }
+
+        if (capacity > _cache.Capacity)
+        {
+            _mask?.Reserve(capacity);
+            _bound = null;
+            ForgetGraph();
         }
 
         _cache.Reset(capacity, _binding);
-        _scale?.GetTensorMutableDataAsSpan<float>().Fill(thresholdScale ?? 1);
-    }
-
-    public override ReadOnlySpan<float> Run(ReadOnlySpan<int> ids, RunOptions options, CancellationToken cancellationToken)
-    {
-        while (ids.Length > _longestRun)
+        if (_scale is not null)
         {
-            RunOnce(ids[.._longestRun], options, cancellationToken);
-            ids = ids[_longestRun..];
+            _place.Write(_scaleMemory!, 0, MemoryMarshal.AsBytes([thresholdScale ?? 1]));
+            _binding.BindInput(_signature.ThresholdScale!.Name, _scale);
         }
 
-        RunOnce(ids, options, cancellationToken);
-        ReadOnlySpan<byte> bytes = _logits!.GetTensorMutableRawData();
-        int rowBytes = _signature.VocabSize * FloatBits.Size(_signature.LogitsType);
-        ReadOnlySpan<byte> last = bytes[^rowBytes..];
+        // A request that was cancelled leaves its options terminated.
+        _prefill?.Dispose();
+        _prefill = Runs.Plain(_session);
+        _decode?.Dispose();
+        _decode = null;
+    }
+
+    public override ReadOnlySpan<float> Run(ReadOnlySpan<int> ids, CancellationToken cancellationToken)
+    {
+        RunAll(ids, cancellationToken);
+        int rowBytes = RowBytes;
+        ReadOnlySpan<byte> last = _place.Read(_logitsMemory!, LastRow, rowBytes, ref _logitsBuffer);
         if (_signature.LogitsType == TensorElementType.Float)
         {
             return MemoryMarshal.Cast<byte, float>(last);
@@ -87,139 +125,134 @@ internal sealed class CachedDecodeStep : DecodeStep
         return _lastRow;
     }
 
-    public override void CountActive(ActiveCounter counter)
+    public override int Choose(ReadOnlySpan<int> ids, ISampler sampler, CancellationToken cancellationToken)
     {
-        if (_signature.ExtraOutputs.Count == 0)
+        if (_greedy is null || sampler is not Greedy)
         {
-            return;
+            return base.Choose(ids, sampler, cancellationToken);
         }
 
-        string[] names = _binding.GetOutputNames();
-        using IDisposableReadOnlyCollection<OrtValue> values = _binding.GetOutputValues();
-        for (int i = 0; i < names.Length; i++)
-        {
-            if (counter.Counts(names[i]))
-            {
-                counter.Add(names[i], values[i].GetTensorDataAsSpan<int>());
-            }
-        }
+        RunAll(ids, cancellationToken);
+        int position = _cache.Length;
+        bool fits = position < _cache.Capacity; // the last token of a full cache is not run
+        int id = _greedy.Choose(_logitsMemory!.Start + (nint)LastRow, _signature.VocabSize, _ids, _positions, fits ? _mask : null, position);
+        _prepared = (id, position);
+        _written = Math.Max(_written, fits ? position + 1 : 0);
+        return id;
     }
+
+    public override void CountActive(ActiveCounter counter) => _extra.Count(_binding, counter);
 
     public override void Dispose()
     {
         _binding.Dispose();
         _cache.Dispose();
-        _scale?.Dispose();
-        _useCache?.Dispose();
+        _ids.Dispose();
+        _positions?.Dispose();
         _mask?.Dispose();
-        _maskMemory?.Dispose();
+        _greedy?.Dispose();
+        _extra.Dispose();
+        _scale?.Dispose();
+        _scaleMemory?.Dispose();
+        _useCache?.Dispose();
         _logits?.Dispose();
         _logitsMemory?.Dispose();
-        Free(_singles);
-        Free(_several);
+        _logitsBuffer?.Dispose();
+        _prefill?.Dispose();
+        _decode?.Dispose();
     }
 
-    private void RunOnce(ReadOnlySpan<int> ids, RunOptions options, CancellationToken cancellationToken)
+    private int RowBytes => _signature.VocabSize * FloatBits.Size(_signature.LogitsType);
+
+    /// <summary>Where the last row of the logits begins.</summary>
+    private long LastRow => _signature.LogitsOfLastTokenOnly ? 0 : (long)(_bound!.Value.Rows - 1) * RowBytes;
+
+    private void RunAll(ReadOnlySpan<int> ids, CancellationToken cancellationToken)
     {
-        int past = _cache.Length;
-        OrtValue[] inputs = BindRows(ids.Length);
-        TokenTensors.Fill(inputs[0], ids);
-        if (_signature.PositionIds is not null)
+        while (ids.Length > _longestRun)
         {
-            TokenTensors.FillWithRange(inputs[1], past);
+            RunOnce(ids[.._longestRun], cancellationToken);
+            ids = ids[_longestRun..];
         }
 
+        RunOnce(ids, cancellationToken);
+    }
+
+    private void RunOnce(ReadOnlySpan<int> ids, CancellationToken cancellationToken)
+    {
+        int past = _cache.Length;
+        int total = past + ids.Length;
+        bool decoding = ids.Length == 1 && past > 0;
+        BindLogits(ids.Length, decoding);
+        if (_prepared != (ids[0], past) || !decoding)
+        {
+            _ids.Write(0, ids);
+            _positions?.WriteRange(0, ids.Length, past, 1);
+            _mask?.WriteRange(past, ids.Length, 1, 0);
+            _written = total;
+        }
+
+        _prepared = null;
+        bool again = !_place.BoundInputsStayCurrent && !(decoding && _still);
+        _ids.Bind(_binding, ids.Length, again);
+        _positions?.Bind(_binding, ids.Length, again);
+        _mask?.Bind(_binding, decoding && _still ? _cache.Capacity : total, again);
         if (_useCache is not null)
         {
             _useCache.GetTensorMutableDataAsSpan<bool>()[0] = past > 0;
-        }
-
-        if (_signature.AttentionMask is RoleInput mask)
-        {
-            _mask?.Dispose();
-            int total = past + ids.Length;
-            _mask = OrtValue.CreateTensorValueWithData(OrtMemoryInfo.DefaultInstance, mask.Type, [1, total], _maskMemory!.Start, (long)total * MaskBytes(mask.Type));
-            _binding.BindInput(mask.Name, _mask);
+            _binding.BindInput(_signature.UseCacheBranch!.Name, _useCache);
         }
 
         _cache.Bind(_binding, ids.Length);
-        Runs.Run(_session.Inference, options, _binding, cancellationToken);
-        _cache.Advance(ids.Length);
-    }
-
-    /// <summary>Binds ids, positions and logits for runs of <paramref name="rows"/> tokens.</summary>
-    private OrtValue[] BindRows(int rows)
-    {
-        OrtValue[] inputs = _singles;
-        if (rows != 1)
+        if (decoding)
         {
-            if (rows != _rows)
-            {
-                Free(_several);
-                _several = MakeTokenInputs(rows);
-            }
-
-            inputs = _several;
-        }
-
-        if (rows == _rows)
-        {
-            return inputs;
-        }
-
-        _binding.BindInput(_signature.InputIds.Name, inputs[0]);
-        if (_signature.PositionIds is RoleInput positions)
-        {
-            _binding.BindInput(positions.Name, inputs[1]);
-        }
-
-        int logitRows = _signature.LogitsOfLastTokenOnly ? 1 : rows;
-        long bytes = (long)logitRows * _signature.VocabSize * FloatBits.Size(_signature.LogitsType);
-        _logits?.Dispose();
-        _logits = null;
-        if (_logitsMemory is null || _logitsMemory.Bytes < bytes)
-        {
-            _logitsMemory?.Dispose();
-            _logitsMemory = new CacheMemory(bytes);
-        }
-
-        _logits = OrtValue.CreateTensorValueWithData(
-            OrtMemoryInfo.DefaultInstance, _signature.LogitsType, [1, logitRows, _signature.VocabSize], _logitsMemory.Start, bytes);
-        _binding.BindOutput(_signature.Logits, _logits);
-
-        // A run leaves its results in the binding, and the next one must have their shapes: so bound anew when rows change.
-        foreach (string name in _signature.ExtraOutputs)
-        {
-            _binding.BindOutputToDevice(name, OrtMemoryInfo.DefaultInstance);
-        }
-
-        _rows = rows;
-        return inputs;
-    }
-
-    private OrtValue[] MakeTokenInputs(int rows) => _signature.PositionIds is RoleInput positions
-        ? [TokenTensors.Make(_signature.InputIds.Type, rows), TokenTensors.Make(positions.Type, rows)]
-        : [TokenTensors.Make(_signature.InputIds.Type, rows)];
-
-    private static void Free(OrtValue[] values)
-    {
-        foreach (OrtValue value in values)
-        {
-            value.Dispose();
-        }
-    }
-
-    private static int MaskBytes(TensorElementType type) => type == TensorElementType.Int64 ? 8 : 4;
-
-    private static unsafe void FillWithOnes(CacheMemory memory, TensorElementType type)
-    {
-        if (type == TensorElementType.Int64)
-        {
-            new Span<long>((void*)memory.Start, checked((int)(memory.Bytes / 8))).Fill(1);
+            _decode ??= _place is CudaPlace ? Runs.Decoding(_graph ? _capture : null) : Runs.Plain(_session);
+            Runs.Run(_session, _decode, _binding, cancellationToken);
         }
         else
         {
-            new Span<int>((void*)memory.Start, checked((int)(memory.Bytes / 4))).Fill(1);
+            Runs.Run(_session, _prefill!, _binding, cancellationToken);
+            _extra.Learn(_binding);
         }
+
+        _cache.Advance(ids.Length);
+    }
+
+    /// <summary>Makes room for ids, positions and logits of a run, and binds its outputs.</summary>
+    private void BindLogits(int rows, bool decoding)
+    {
+        if (_bound == (rows, decoding))
+        {
+            return;
+        }
+
+        bool moved = _ids.Reserve(rows) | _positions?.Reserve(rows) == true;
+        int logitRows = _signature.LogitsOfLastTokenOnly ? 1 : rows;
+        long bytes = (long)logitRows * RowBytes;
+        if (_logitsMemory is null || _logitsMemory.Bytes < bytes)
+        {
+            _logitsMemory?.Dispose();
+            _logitsMemory = _place.Allocate(bytes);
+            moved = true;
+        }
+
+        if (moved)
+        {
+            ForgetGraph();
+        }
+
+        // A run leaves its results in the binding, and the next one must have their shapes: so bound anew when rows change.
+        _logits?.Dispose();
+        _logits = _place.View(_signature.LogitsType, [1, logitRows, _signature.VocabSize], _logitsMemory.Start);
+        _binding.BindOutput(_signature.Logits, _logits);
+        _extra.Bind(_binding, decoding);
+        _bound = (rows, decoding);
+    }
+
+    private void ForgetGraph()
+    {
+        _capture++;
+        _decode?.Dispose();
+        _decode = null;
     }
 }

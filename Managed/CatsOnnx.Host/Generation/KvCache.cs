@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The keys and values of the tokens so far, bound to a session as past and present.
+using CatsOnnx.Memory;
 using CatsOnnx.Session;
 using Microsoft.ML.OnnxRuntime;
 
@@ -21,9 +22,10 @@ public enum CacheLayout
 /// <summary>Keys and values of one sequence: for each layer two tensors [1, key value heads, tokens, head size].</summary>
 internal abstract class KvCache : IDisposable
 {
-    protected KvCache(ModelSignature signature)
+    protected KvCache(ModelSignature signature, TensorPlace place)
     {
         Signature = signature;
+        Place = place;
     }
 
     /// <summary>Tokens that there is room for.</summary>
@@ -33,6 +35,8 @@ internal abstract class KvCache : IDisposable
     public int Length { get; private set; }
 
     protected ModelSignature Signature { get; }
+
+    protected TensorPlace Place { get; }
 
     /// <summary>Empties the cache and makes room for <paramref name="capacity"/> tokens; larger memory is kept.</summary>
     /// <param name="capacity">Tokens that will come at most.</param>
@@ -82,6 +86,6 @@ internal abstract class KvCache : IDisposable
         (long)layer.KeyValueHeads * tokens * layer.HeadDim * FloatBits.Size(Signature.CacheType);
 
     /// <summary>A tensor [1, heads, tokens, head size] over memory.</summary>
-    protected OrtValue View(LayerCache layer, nint start, int tokens) => OrtValue.CreateTensorValueWithData(
-        OrtMemoryInfo.DefaultInstance, Signature.CacheType, [1, layer.KeyValueHeads, tokens, layer.HeadDim], start, Bytes(layer, tokens));
+    protected OrtValue View(LayerCache layer, nint start, int tokens) =>
+        Place.View(Signature.CacheType, [1, layer.KeyValueHeads, tokens, layer.HeadDim], start);
 }

@@ -7,7 +7,6 @@ using CatsOnnx.GraphRewriter.Model;
 using CatsOnnx.GraphRewriter.Passes;
 using CatsOnnx.Session;
 using CatsOnnx.Tokenization;
-using Microsoft.ML.OnnxRuntime;
 
 namespace CatsOnnx.Generation;
 
@@ -203,7 +202,6 @@ public sealed class TokenGenerator : IDisposable
     {
         cancellationToken.ThrowIfCancellationRequested();
         using ModelSession.Usage use = Session.Use();
-        using RunOptions run = new();
         StreamingDecoder decoder = Tokenizer.CreateStreamingDecoder();
         if (request.Ids.Any(id => id < Tokenizer.VocabularySize && !Tokenizer.IsSpecial(id)))
         {
@@ -219,10 +217,10 @@ public sealed class TokenGenerator : IDisposable
 
         long start = Stopwatch.GetTimestamp();
         _step ??= Session.Signature.HasCache
-            ? new CachedDecodeStep(Session, _options.CacheLayout, _options.PrefillChunk)
+            ? new CachedDecodeStep(Session, _options)
             : new RecomputeStep(Session);
         _step.Begin(request.Ids.Length + request.MaxNewTokens - 1, options.ThresholdScale);
-        int next = options.Sampler.Sample(_step.Run(request.Ids, run, cancellationToken));
+        int next = _step.Choose(request.Ids, options.Sampler, cancellationToken);
         long first = Stopwatch.GetTimestamp();
         while (true)
         {
@@ -241,7 +239,7 @@ public sealed class TokenGenerator : IDisposable
             }
 
             cancellationToken.ThrowIfCancellationRequested(); // the callback may have ended the request or the generator
-            next = options.Sampler.Sample(_step.Run([next], run, cancellationToken));
+            next = _step.Choose([next], options.Sampler, cancellationToken);
             _step.CountActive(counter);
         }
 
