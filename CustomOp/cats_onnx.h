@@ -102,15 +102,19 @@ CATS_EXPORT int64_t CatsKernelsMade(int32_t device) CATS_NOEXCEPT;
 CATS_EXPORT int32_t CatsCudaLoadGreedyToken(int32_t dtype, int32_t device, char* error,
                                             int64_t error_size) CATS_NOEXCEPT;
 
-/* Puts into the stream: the choice of the highest logit (the lowest id of equals), and the inputs of the next
- * decoding step. Integer tensors have elements of 4 or 8 bytes, or are null. Does not wait. */
+/* Puts into the stream, for each row: the choice of the highest logit (the lowest id of equals), and the
+ * inputs of the next decoding step. Integer tensors have elements of 4 or 8 bytes, or are null. Does not
+ * wait. */
 CATS_EXPORT int32_t CatsCudaChooseGreedyToken(
-    int32_t dtype, int32_t device, const void* logits, /* T [vocabulary] */
-    int64_t vocabulary, int32_t* token,         /* [1], device or pinned memory: id, or -1 - id for a NaN */
-    void* input_ids, int32_t input_ids_element, /* [1]: becomes the id */
-    void* position_ids, int32_t position_ids_element,     /* [1]: becomes position */
-    void* attention_mask, int32_t attention_mask_element, /* element `position` becomes 1 */
-    int64_t position, void* stream, char* error, int64_t error_size) CATS_NOEXCEPT;
+    int32_t dtype, int32_t device, int64_t rows, /* 0 to 65535 */
+    const void* logits, /* T [rows, logits_stride], the first `vocabulary` of each count */
+    int64_t vocabulary, int64_t logits_stride,
+    int32_t* token, /* [rows], device or pinned memory: id, or -1 - id for a NaN */
+    void* input_ids, int32_t input_ids_element,       /* [rows]: becomes the id */
+    void* position_ids, int32_t position_ids_element, /* [rows]: becomes position */
+    void* attention_mask,
+    int32_t attention_mask_element, /* [rows, mask_stride]: element `position` becomes 1 */
+    int64_t mask_stride, int64_t position, void* stream, char* error, int64_t error_size) CATS_NOEXCEPT;
 
 /* Reads `bytes` of memory several times and gives the fastest rate in bytes a second. Waits. */
 CATS_EXPORT int32_t CatsCudaMeasureReadCeiling(int32_t device, int64_t bytes, double* bytes_per_second,

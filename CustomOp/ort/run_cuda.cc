@@ -22,6 +22,12 @@ cuda::IntegerTensor CheckedTensor(const char* name, void* data, int32_t element_
   }
   return {data, element_bytes};
 }
+
+void CheckRange(const char* name, int64_t value, int64_t least, int64_t most) {
+  if (value >= least && value <= most) return;
+  throw OpError(std::string(name) + " is " + std::to_string(value) + "; expected " + std::to_string(least) +
+                " to " + std::to_string(most));
+}
 #endif
 
 template <class Body>
@@ -51,29 +57,39 @@ int32_t CatsCudaLoadGreedyToken([[maybe_unused]] int32_t dtype, [[maybe_unused]]
   });
 }
 
-int32_t CatsCudaChooseGreedyToken(
-    [[maybe_unused]] int32_t dtype, [[maybe_unused]] int32_t device, [[maybe_unused]] const void* logits,
-    [[maybe_unused]] int64_t vocabulary, [[maybe_unused]] int32_t* token, [[maybe_unused]] void* input_ids,
-    [[maybe_unused]] int32_t input_ids_element, [[maybe_unused]] void* position_ids,
-    [[maybe_unused]] int32_t position_ids_element, [[maybe_unused]] void* attention_mask,
-    [[maybe_unused]] int32_t attention_mask_element, [[maybe_unused]] int64_t position,
-    [[maybe_unused]] void* stream, char* error, int64_t error_size) noexcept {
+int32_t CatsCudaChooseGreedyToken([[maybe_unused]] int32_t dtype, [[maybe_unused]] int32_t device,
+                                  [[maybe_unused]] int64_t rows, [[maybe_unused]] const void* logits,
+                                  [[maybe_unused]] int64_t vocabulary, [[maybe_unused]] int64_t logits_stride,
+                                  [[maybe_unused]] int32_t* token, [[maybe_unused]] void* input_ids,
+                                  [[maybe_unused]] int32_t input_ids_element,
+                                  [[maybe_unused]] void* position_ids,
+                                  [[maybe_unused]] int32_t position_ids_element,
+                                  [[maybe_unused]] void* attention_mask,
+                                  [[maybe_unused]] int32_t attention_mask_element,
+                                  [[maybe_unused]] int64_t mask_stride, [[maybe_unused]] int64_t position,
+                                  [[maybe_unused]] void* stream, char* error, int64_t error_size) noexcept {
   return cats::WithCuda("CatsCudaChooseGreedyToken", error, error_size, [&] {
 #if defined(CATS_CUDA)
     using namespace cats;
     const DType type = CheckedDType(dtype);
-    if (vocabulary < 1 || vocabulary > std::numeric_limits<int32_t>::max()) {
-      throw OpError("vocabulary is " + std::to_string(vocabulary) + "; expected 1 to 2147483647");
+    CheckRange("rows", rows, 0, 65535);
+    CheckRange("vocabulary", vocabulary, 1, std::numeric_limits<int32_t>::max());
+    CheckRange("logits_stride", logits_stride, vocabulary, std::numeric_limits<int64_t>::max());
+    CheckRange("position", position, 0, std::numeric_limits<int32_t>::max());
+    if (attention_mask != nullptr) {
+      CheckRange("mask_stride", mask_stride, position + 1, std::numeric_limits<int32_t>::max());
     }
-    CheckSize("position", position);
-    CheckPointer("logits", logits, 1);
-    CheckPointer("token", token, 1);
-    const cuda::GreedyTokenArgs args{logits,
+    CheckPointer("logits", logits, rows);
+    CheckPointer("token", token, rows);
+    const cuda::GreedyTokenArgs args{rows,
+                                     logits,
                                      vocabulary,
+                                     logits_stride,
                                      token,
                                      CheckedTensor("input_ids", input_ids, input_ids_element),
                                      CheckedTensor("position_ids", position_ids, position_ids_element),
                                      CheckedTensor("attention_mask", attention_mask, attention_mask_element),
+                                     mask_stride,
                                      position};
     ThrowIfCudaFailed(cuda::LaunchGreedyToken(type, args, device, static_cast<CUstream_st*>(stream)),
                       "launch");
@@ -87,7 +103,7 @@ int32_t CatsCudaMeasureReadCeiling([[maybe_unused]] int32_t device, [[maybe_unus
   return cats::WithCuda("CatsCudaMeasureReadCeiling", error, error_size, [&] {
 #if defined(CATS_CUDA)
     constexpr int kRepeats = 5;
-    if (bytes < 16) throw cats::OpError("bytes is " + std::to_string(bytes) + "; expected 16 or more");
+    cats::CheckRange("bytes", bytes, 16, std::numeric_limits<int64_t>::max() - 16);
     cats::CheckPointer("bytes_per_second", bytes_per_second, 1);
     cats::ThrowIfCudaFailed(cats::cuda::MeasureReadCeiling(device, bytes, kRepeats, bytes_per_second),
                             "reading");

@@ -18,13 +18,16 @@ struct IntegerTensor {
 };
 
 struct GreedyTokenArgs {
-  const void* logits;            // T [vocabulary]
-  int64_t vocabulary;            // at least 1, at most 2^31 - 1
-  int32_t* token;                // [1], device or pinned memory: the id, or -1 - id where that logit is NaN
-  IntegerTensor input_ids;       // [1]: becomes the id
-  IntegerTensor position_ids;    // [1]: becomes position
-  IntegerTensor attention_mask;  // [more than position]: element `position` becomes 1
-  int64_t position;              // of the chosen token in its sequence
+  int64_t rows;        // sequences, at most 65,535
+  const void* logits;  // T [rows, logits_stride], the first `vocabulary` of each row count
+  int64_t vocabulary;  // at least 1, at most 2^31 - 1
+  int64_t logits_stride;
+  int32_t* token;              // [rows], device or pinned memory: the id, or -1 - id where that logit is NaN
+  IntegerTensor input_ids;     // [rows]: becomes the id
+  IntegerTensor position_ids;  // [rows]: becomes position
+  IntegerTensor attention_mask;  // [rows, mask_stride]: element `position` becomes 1
+  int64_t mask_stride;           // more than position
+  int64_t position;              // of the chosen tokens in their sequences
 };
 
 // Both return a cudaError_t as int, 0 if all is well. The highest logit wins, the lowest id of equals; +0 is

@@ -27,7 +27,9 @@ internal sealed class CachedDecodeStep : DecodeStep
     private readonly GreedyOnDevice? _greedy;
     private readonly ExtraOutputs _extra;
     private readonly OrtValue? _useCache;
-    private readonly float[] _lastRow;
+    private readonly float[] _row;
+    private readonly int[] _nextIds; // [batch]
+    private readonly int _batch;
     private readonly int _longestRun;
     private readonly bool _still; // decoding steps all have the same tensors
     private readonly bool _graph;
@@ -38,27 +40,33 @@ internal sealed class CachedDecodeStep : DecodeStep
     private OrtValue? _logits;
     private RunOptions? _prefill;
     private RunOptions? _decode;
-    private int _capture = 1; // number of the CUDA graph; another one where a tensor's address changes
+    private int _capture; // number of the CUDA graph; another one where a tensor's address changes
     private (int Rows, bool Decoding)? _bound; // the runs that logits are bound for
     private int _written; // elements of the mask that may be ones
-    private (int Id, int Position)? _prepared; // inputs of a step that are in place already
+    private int _maskStride; // elements of a row of the mask as it was last written
+    private bool _prepared; // the inputs of a step with _nextIds are in place already
 
-    public CachedDecodeStep(ModelSession session, TokenGeneratorOptions options)
+    /// <param name="session">The model.</param>
+    /// <param name="options">Cache, prefill, counts.</param>
+    /// <param name="batch">Sequences of equal length that are run together.</param>
+    public CachedDecodeStep(ModelSession session, TokenGeneratorOptions options, int batch = 1)
     {
+        _batch = batch;
         _session = session;
         _signature = session.Signature;
         _place = session.Place;
         bool shared = options.CacheLayout == CacheLayout.Shared || (options.CacheLayout == CacheLayout.Auto && session.Config.PastPresentShareBuffer);
-        _cache = shared ? new SharedKvCache(_signature, _place) : new GrowingKvCache(_signature, _place);
+        _cache = shared ? new SharedKvCache(_signature, _place, batch) : new GrowingKvCache(_signature, _place, batch);
         _still = shared && _place is CudaPlace;
         _binding = session.Inference.CreateIoBinding();
-        _lastRow = new float[_signature.VocabSize];
+        _row = new float[_signature.VocabSize];
+        _nextIds = new int[batch];
         _ids = new IntegerInput(_place, _signature.InputIds);
         _positions = _signature.PositionIds is RoleInput positions ? new IntegerInput(_place, positions) : null;
         _mask = _signature.AttentionMask is RoleInput mask ? new IntegerInput(_place, mask) : null;
-        _greedy = GreedyOnDevice.Find(_place, _signature.LogitsType);
-        _extra = new ExtraOutputs(_signature.ExtraOutputs, [.. options.ActiveOutputs.Keys], _place, _still);
-        _graph = _still && session.UsesCudaGraph && _extra.AllStay;
+        _greedy = GreedyOnDevice.Find(_place, _signature.LogitsType, batch);
+        _extra = new ExtraOutputs(_signature.ExtraOutputs, [.. options.ActiveOutputs.Keys], _place, batch, _still);
+        _graph = _still && options.CudaGraph && session.UsesCudaGraph && _extra.AllStay;
 
         // Graphs with a branch for the first run take the whole prompt there; others take it in pieces, which bounds the
         // memory of the logits.
@@ -83,16 +91,17 @@ internal sealed class CachedDecodeStep : DecodeStep
             capacity = Math.Max(capacity, (int)Math.Min(rounded, _session.Config.ContextLength ?? int.MaxValue));
         }
 
-        _prepared = null;
+        _prepared = false;
         if (_written > 0)
         {
             _mask?.Clear(_written);
             _written = 0;
+            _maskStride = 0;
         }
 
         if (capacity > _cache.Capacity)
         {
-            _mask?.Reserve(capacity);
+            _mask?.Reserve(checked(capacity * _batch));
             _bound = null;
             ForgetGraph();
         }
@@ -114,31 +123,46 @@ internal sealed class CachedDecodeStep : DecodeStep
     public override ReadOnlySpan<float> Run(ReadOnlySpan<int> ids, CancellationToken cancellationToken)
     {
         RunAll(ids, cancellationToken);
-        int rowBytes = RowBytes;
-        ReadOnlySpan<byte> last = _place.Read(_logitsMemory!, LastRow, rowBytes, ref _logitsBuffer);
-        if (_signature.LogitsType == TensorElementType.Float)
-        {
-            return MemoryMarshal.Cast<byte, float>(last);
-        }
-
-        FloatBits.ToSingle(_signature.LogitsType, last, _lastRow);
-        return _lastRow;
+        return Logits(0);
     }
 
     public override int Choose(ReadOnlySpan<int> ids, ISampler sampler, CancellationToken cancellationToken)
     {
+        Span<int> chosen = stackalloc int[1];
+        Choose(ids, sampler, chosen, cancellationToken);
+        return chosen[0];
+    }
+
+    /// <summary>Runs the next tokens of every sequence and chooses the ones that follow.</summary>
+    /// <param name="ids">[batch, tokens].</param>
+    /// <param name="sampler">Chooses.</param>
+    /// <param name="chosen">[batch]: the tokens that follow.</param>
+    /// <param name="cancellationToken">Ends the run early.</param>
+    public void Choose(ReadOnlySpan<int> ids, ISampler sampler, Span<int> chosen, CancellationToken cancellationToken)
+    {
+        RunAll(ids, cancellationToken);
         if (_greedy is null || sampler is not Greedy)
         {
-            return base.Choose(ids, sampler, cancellationToken);
+            for (int sequence = 0; sequence < chosen.Length; sequence++)
+            {
+                chosen[sequence] = sampler.Sample(Logits(sequence));
+            }
+
+            return;
         }
 
-        RunAll(ids, cancellationToken);
+        // The next step's mask is in place where decoding has it so, and the token has room: the last one of a full cache is not run.
         int position = _cache.Length;
-        bool fits = position < _cache.Capacity; // the last token of a full cache is not run
-        int id = _greedy.Choose(_logitsMemory!.Start + (nint)LastRow, _signature.VocabSize, _ids, _positions, fits ? _mask : null, position);
-        _prepared = (id, position);
-        _written = Math.Max(_written, fits ? position + 1 : 0);
-        return id;
+        bool masked = position < _cache.Capacity && (_maskStride == _cache.Capacity || _batch == 1);
+        _greedy.Choose(
+            _logitsMemory!.Start + (nint)RowStart(0), _signature.VocabSize, (long)LogitRows * _signature.VocabSize, _ids, _positions, masked ? _mask : null,
+            _batch == 1 ? _cache.Capacity : _maskStride, position, chosen);
+        if (masked)
+        {
+            chosen.CopyTo(_nextIds);
+            _prepared = true;
+            _written = Math.Max(_written, ((_batch - 1) * _maskStride) + position + 1);
+        }
     }
 
     public override void CountActive(ActiveCounter counter) => _extra.Count(_binding, counter);
@@ -164,46 +188,73 @@ internal sealed class CachedDecodeStep : DecodeStep
 
     private int RowBytes => _signature.VocabSize * FloatBits.Size(_signature.LogitsType);
 
-    /// <summary>Where the last row of the logits begins.</summary>
-    private long LastRow => _signature.LogitsOfLastTokenOnly ? 0 : (long)(_bound!.Value.Rows - 1) * RowBytes;
+    /// <summary>Rows of logits that a run gives for each sequence.</summary>
+    private int LogitRows => _signature.LogitsOfLastTokenOnly ? 1 : _bound!.Value.Rows;
+
+    /// <summary>Where the last row of a sequence's logits begins.</summary>
+    private long RowStart(int sequence) => ((((long)sequence + 1) * LogitRows) - 1) * RowBytes;
+
+    private ReadOnlySpan<float> Logits(int sequence)
+    {
+        ReadOnlySpan<byte> last = _place.Read(_logitsMemory!, RowStart(sequence), RowBytes, ref _logitsBuffer);
+        if (_signature.LogitsType == TensorElementType.Float)
+        {
+            return MemoryMarshal.Cast<byte, float>(last);
+        }
+
+        FloatBits.ToSingle(_signature.LogitsType, last, _row);
+        return _row;
+    }
 
     private void RunAll(ReadOnlySpan<int> ids, CancellationToken cancellationToken)
     {
-        while (ids.Length > _longestRun)
+        int length = ids.Length / _batch;
+        if (length <= _longestRun)
         {
-            RunOnce(ids[.._longestRun], cancellationToken);
-            ids = ids[_longestRun..];
+            RunOnce(ids, length, cancellationToken);
+            return;
         }
 
-        RunOnce(ids, cancellationToken);
+        for (int done = 0; done < length; done += _longestRun)
+        {
+            // The same piece of each sequence, one after the other.
+            int piece = Math.Min(_longestRun, length - done);
+            int[] pieces = new int[piece * _batch];
+            for (int sequence = 0; sequence < _batch; sequence++)
+            {
+                ids.Slice((sequence * length) + done, piece).CopyTo(pieces.AsSpan(sequence * piece));
+            }
+
+            RunOnce(pieces, piece, cancellationToken);
+        }
     }
 
-    private void RunOnce(ReadOnlySpan<int> ids, CancellationToken cancellationToken)
+    // ids: [batch, length]
+    private void RunOnce(ReadOnlySpan<int> ids, int length, CancellationToken cancellationToken)
     {
         int past = _cache.Length;
-        int total = past + ids.Length;
-        bool decoding = ids.Length == 1 && past > 0;
-        BindLogits(ids.Length, decoding);
-        if (_prepared != (ids[0], past) || !decoding)
+        int total = past + length;
+        bool decoding = length == 1 && past > 0;
+        BindLogits(length, decoding);
+        if (!decoding || !_prepared || !ids.SequenceEqual(_nextIds))
         {
             _ids.Write(0, ids);
-            _positions?.WriteRange(0, ids.Length, past, 1);
-            _mask?.WriteRange(past, ids.Length, 1, 0);
-            _written = total;
+            WritePositions(past, length);
+            WriteMask(past, total, decoding);
         }
 
-        _prepared = null;
+        _prepared = false;
         bool again = !_place.BoundInputsStayCurrent && !(decoding && _still);
-        _ids.Bind(_binding, ids.Length, again);
-        _positions?.Bind(_binding, ids.Length, again);
-        _mask?.Bind(_binding, decoding && _still ? _cache.Capacity : total, again);
+        _ids.Bind(_binding, _batch, length, again);
+        _positions?.Bind(_binding, _batch, length, again);
+        _mask?.Bind(_binding, _batch, decoding && _still ? _cache.Capacity : total, again);
         if (_useCache is not null)
         {
             _useCache.GetTensorMutableDataAsSpan<bool>()[0] = past > 0;
             _binding.BindInput(_signature.UseCacheBranch!.Name, _useCache);
         }
 
-        _cache.Bind(_binding, ids.Length);
+        _cache.Bind(_binding, length);
         if (decoding)
         {
             _decode ??= _place is CudaPlace ? Runs.Decoding(_graph ? _capture : null) : Runs.Plain(_session);
@@ -215,7 +266,46 @@ internal sealed class CachedDecodeStep : DecodeStep
             _extra.Learn(_binding);
         }
 
-        _cache.Advance(ids.Length);
+        _cache.Advance(length);
+    }
+
+    private void WritePositions(int past, int length)
+    {
+        for (int sequence = 0; _positions is not null && sequence < _batch; sequence++)
+        {
+            _positions.WriteRange(sequence * length, length, past, 1);
+        }
+    }
+
+    // Ones for all tokens: rows of a still cache's capacity in decoding, else as long as the sequences are.
+    private void WriteMask(int past, int total, bool decoding)
+    {
+        if (_mask is null)
+        {
+            return;
+        }
+
+        int stride = decoding && _still ? _cache.Capacity : total;
+        if (_batch == 1)
+        {
+            _mask.WriteRange(past, total - past, 1, 0); // one row: earlier ones stay where they are
+        }
+        else
+        {
+            int first = stride == _maskStride ? past : 0;
+            if (first == 0)
+            {
+                _mask.Clear(_written);
+            }
+
+            for (int sequence = 0; sequence < _batch; sequence++)
+            {
+                _mask.WriteRange((sequence * stride) + first, total - first, 1, 0);
+            }
+        }
+
+        _maskStride = stride;
+        _written = Math.Max(_written, ((_batch - 1) * stride) + total);
     }
 
     /// <summary>Makes room for ids, positions and logits of a run, and binds its outputs.</summary>
@@ -226,9 +316,9 @@ internal sealed class CachedDecodeStep : DecodeStep
             return;
         }
 
-        bool moved = _ids.Reserve(rows) | _positions?.Reserve(rows) == true;
+        bool moved = _ids.Reserve(rows * _batch) | _positions?.Reserve(rows * _batch) == true;
         int logitRows = _signature.LogitsOfLastTokenOnly ? 1 : rows;
-        long bytes = (long)logitRows * RowBytes;
+        long bytes = (long)_batch * logitRows * RowBytes;
         if (_logitsMemory is null || _logitsMemory.Bytes < bytes)
         {
             _logitsMemory?.Dispose();
@@ -243,7 +333,7 @@ internal sealed class CachedDecodeStep : DecodeStep
 
         // A run leaves its results in the binding, and the next one must have their shapes: so bound anew when rows change.
         _logits?.Dispose();
-        _logits = _place.View(_signature.LogitsType, [1, logitRows, _signature.VocabSize], _logitsMemory.Start);
+        _logits = _place.View(_signature.LogitsType, [_batch, logitRows, _signature.VocabSize], _logitsMemory.Start);
         _binding.BindOutput(_signature.Logits, _logits);
         _extra.Bind(_binding, decoding);
         _bound = (rows, decoding);
@@ -251,7 +341,7 @@ internal sealed class CachedDecodeStep : DecodeStep
 
     private void ForgetGraph()
     {
-        _capture++;
+        _capture = _session.NextCudaGraph();
         _decode?.Dispose();
         _decode = null;
     }

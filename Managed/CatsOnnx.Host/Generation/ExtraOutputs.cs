@@ -12,12 +12,12 @@ namespace CatsOnnx.Generation;
 /// <param name="names">All of them.</param>
 /// <param name="counted">Those with active neurons: int32, one element for each token.</param>
 /// <param name="place">The session's memory.</param>
+/// <param name="batch">Sequences of a run.</param>
 /// <param name="still">Whether decoding steps have the same tensors all the time.</param>
-internal sealed class ExtraOutputs(IReadOnlyList<string> names, HashSet<string> counted, TensorPlace place, bool still) : IDisposable
+internal sealed class ExtraOutputs(IReadOnlyList<string> names, HashSet<string> counted, TensorPlace place, int batch, bool still) : IDisposable
 {
-    private static readonly int s_slot = (int)TensorMemory.Aligned(sizeof(int));
-
-    private readonly OrtValue?[] _views = new OrtValue?[names.Count]; // [1, ...], one slot of the memory each
+    private readonly int _slot = (int)TensorMemory.Aligned((long)batch * sizeof(int));
+    private readonly OrtValue?[] _views = new OrtValue?[names.Count]; // [batch, 1, ...], one slot of the memory each
     private TensorMemory? _memory;
     private TensorMemory? _buffer;
     private int[]? _ranks; // of each output, as the first run gave them
@@ -34,8 +34,8 @@ internal sealed class ExtraOutputs(IReadOnlyList<string> names, HashSet<string> 
         {
             if (_inSlots)
             {
-                _memory ??= place.Allocate((long)names.Count * s_slot);
-                _views[i] ??= place.View(TensorElementType.Int32, [.. Enumerable.Repeat(1L, _ranks![i])], _memory.Start + (i * s_slot));
+                _memory ??= place.Allocate((long)names.Count * _slot);
+                _views[i] ??= place.View(TensorElementType.Int32, [batch, .. Enumerable.Repeat(1L, _ranks![i] - 1)], _memory.Start + (i * _slot));
                 binding.BindOutput(names[i], _views[i]!);
             }
             else
@@ -63,10 +63,10 @@ internal sealed class ExtraOutputs(IReadOnlyList<string> names, HashSet<string> 
     {
         if (_inSlots)
         {
-            ReadOnlySpan<byte> bytes = place.Read(_memory!, 0, names.Count * s_slot, ref _buffer);
+            ReadOnlySpan<byte> bytes = place.Read(_memory!, 0, names.Count * _slot, ref _buffer);
             for (int i = 0; i < names.Count; i++)
             {
-                counter.Add(names[i], MemoryMarshal.Cast<byte, int>(bytes.Slice(i * s_slot, sizeof(int))));
+                counter.Add(names[i], MemoryMarshal.Cast<byte, int>(bytes.Slice(i * _slot, batch * sizeof(int))));
             }
         }
         else if (counted.Count > 0)

@@ -15,19 +15,19 @@ internal sealed unsafe class GreedyOnDevice : IDisposable
 
     private readonly CudaPlace _place;
     private readonly int _dtype;
-    private readonly PinnedMemory _token; // [1] int32, written by the GPU
-    private readonly delegate* unmanaged[Cdecl]<int, int, nint, long, nint, nint, int, nint, int, nint, int, long, nint, byte*, long, int> _choose;
+    private readonly PinnedMemory _tokens; // [batch] int32, written by the GPU
+    private readonly delegate* unmanaged[Cdecl]<int, int, long, nint, long, long, nint, nint, int, nint, int, nint, int, long, long, nint, byte*, long, int> _choose;
 
-    private GreedyOnDevice(CudaPlace place, int dtype, nint choose)
+    private GreedyOnDevice(CudaPlace place, int dtype, int batch, nint choose)
     {
         _place = place;
         _dtype = dtype;
-        _choose = (delegate* unmanaged[Cdecl]<int, int, nint, long, nint, nint, int, nint, int, nint, int, long, nint, byte*, long, int>)choose;
-        _token = new PinnedMemory(place.Device, sizeof(int));
+        _choose = (delegate* unmanaged[Cdecl]<int, int, long, nint, long, long, nint, nint, int, nint, int, nint, int, long, long, nint, byte*, long, int>)choose;
+        _tokens = new PinnedMemory(place.Device, (long)batch * sizeof(int));
     }
 
     /// <summary>The chooser for logits of a type; null where the place is no GPU, or the library has no CUDA.</summary>
-    public static GreedyOnDevice? Find(TensorPlace place, TensorElementType logits)
+    public static GreedyOnDevice? Find(TensorPlace place, TensorElementType logits, int batch)
     {
         int dtype = logits switch { TensorElementType.Float => 0, TensorElementType.Float16 => 1, _ => 2 };
         if (place is not CudaPlace cuda
@@ -39,24 +39,29 @@ internal sealed unsafe class GreedyOnDevice : IDisposable
 
         byte* error = stackalloc byte[ErrorSize];
         return ((delegate* unmanaged[Cdecl]<int, int, byte*, long, int>)load)(dtype, cuda.Device, error, ErrorSize) == 0
-            ? new GreedyOnDevice(cuda, dtype, choose)
+            ? new GreedyOnDevice(cuda, dtype, batch, choose)
             : null;
     }
 
-    /// <summary>Chooses the most likely token after the run before, and waits for it. The inputs become those of the step after.</summary>
-    /// <param name="logits">Address of [vocabulary] logits.</param>
+    /// <summary>Chooses the most likely token of each sequence after the run before, and waits for them. The inputs become
+    /// those of the step after.</summary>
+    /// <param name="logits">Address of the first sequence's [vocabulary] logits.</param>
     /// <param name="vocabSize">Their number.</param>
-    /// <param name="ids">Its first element becomes the token.</param>
-    /// <param name="positions">Its first element becomes the position, where the model has this input.</param>
-    /// <param name="mask">Element <paramref name="position"/> becomes 1, where the model has this input.</param>
-    /// <param name="position">The position of the chosen token.</param>
+    /// <param name="stride">Elements from one sequence's logits to the next one's.</param>
+    /// <param name="ids">Its first [batch] elements become the tokens.</param>
+    /// <param name="positions">Its first [batch] elements become the position, where the model has this input.</param>
+    /// <param name="mask">[batch, maskStride]: element <paramref name="position"/> of each row becomes 1; or null.</param>
+    /// <param name="maskStride">Elements of a row of the mask.</param>
+    /// <param name="position">The position of the chosen tokens.</param>
+    /// <param name="chosen">[batch]: the tokens.</param>
     /// <exception cref="InvalidDataException">A logit is NaN: the model's numbers have broken down.</exception>
-    public int Choose(nint logits, int vocabSize, IntegerInput ids, IntegerInput? positions, IntegerInput? mask, int position)
+    public void Choose(
+        nint logits, int vocabSize, long stride, IntegerInput ids, IntegerInput? positions, IntegerInput? mask, int maskStride, int position, Span<int> chosen)
     {
         byte* error = stackalloc byte[ErrorSize];
         int status = _choose(
-            _dtype, _place.Device, logits, vocabSize, _token.Start,
-            ids.Start, ids.ElementBytes, positions?.Start ?? 0, positions?.ElementBytes ?? 0, mask?.Start ?? 0, mask?.ElementBytes ?? 0,
+            _dtype, _place.Device, chosen.Length, logits, vocabSize, stride, _tokens.Start,
+            ids.Start, ids.ElementBytes, positions?.Start ?? 0, positions?.ElementBytes ?? 0, mask?.Start ?? 0, mask?.ElementBytes ?? 0, maskStride,
             position, _place.Stream, error, ErrorSize);
         if (status != 0)
         {
@@ -64,9 +69,15 @@ internal sealed unsafe class GreedyOnDevice : IDisposable
         }
 
         _place.Synchronize();
-        int token = Volatile.Read(ref *(int*)_token.Start);
-        return token >= 0 ? token : throw Sampling.Greedy.NotANumber(-1 - token);
+        new ReadOnlySpan<int>((void*)_tokens.Start, chosen.Length).CopyTo(chosen);
+        foreach (int token in chosen)
+        {
+            if (token < 0)
+            {
+                throw Sampling.Greedy.NotANumber(-1 - token);
+            }
+        }
     }
 
-    public void Dispose() => _token.Dispose();
+    public void Dispose() => _tokens.Dispose();
 }

@@ -15,8 +15,8 @@ internal sealed class GrowingKvCache : KvCache
     private OrtValue?[] _past; // [2 * layers]: keys and values, layer by layer
     private OrtValue?[] _present;
 
-    public GrowingKvCache(ModelSignature signature, TensorPlace place)
-        : base(signature, place)
+    public GrowingKvCache(ModelSignature signature, TensorPlace place, int batch)
+        : base(signature, place, batch)
     {
         _offsets = new long[2 * signature.Layers.Count];
         _past = new OrtValue?[_offsets.Length];

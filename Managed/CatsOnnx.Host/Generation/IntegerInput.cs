@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// An integer input [1, length] of a language model (ids, positions, mask) in its session's memory.
+// An integer input [batch, length] of a language model (ids, positions, mask) in its session's memory.
 using System.Buffers;
 using System.Runtime.InteropServices;
 using CatsOnnx.Memory;
@@ -17,7 +17,7 @@ internal sealed class IntegerInput(TensorPlace place, RoleInput role) : IDisposa
     private readonly bool _wide = role.Type == TensorElementType.Int64;
     private TensorMemory? _memory;
     private OrtValue? _view;
-    private int _length = -1; // of the view
+    private (int Batch, int Length)? _shape; // of the view
 
     /// <summary>Bytes of an element: 4 or 8.</summary>
     public int ElementBytes => _wide ? sizeof(long) : sizeof(int);
@@ -85,17 +85,18 @@ internal sealed class IntegerInput(TensorPlace place, RoleInput role) : IDisposa
     /// <summary>Zeroes the first elements.</summary>
     public void Clear(int elements) => place.Clear(_memory!, 0, (long)elements * ElementBytes);
 
-    /// <summary>Binds the first <paramref name="length"/> elements as [1, length], where they are not bound already.</summary>
+    /// <summary>Binds the first elements as [batch, length], where they are not bound already.</summary>
     /// <param name="binding">The binding.</param>
-    /// <param name="length">Elements.</param>
+    /// <param name="batch">Sequences.</param>
+    /// <param name="length">Elements of each.</param>
     /// <param name="again">Whether what is bound must be bound once more, because ONNX Runtime copied it.</param>
-    public void Bind(OrtIoBinding binding, int length, bool again)
+    public void Bind(OrtIoBinding binding, int batch, int length, bool again)
     {
-        if (_length != length)
+        if (_shape != (batch, length))
         {
             _view?.Dispose();
-            _view = place.View(role.Type, [1, length], Start);
-            _length = length;
+            _view = place.View(role.Type, [batch, length], Start);
+            _shape = (batch, length);
             again = true;
         }
 
@@ -109,6 +110,6 @@ internal sealed class IntegerInput(TensorPlace place, RoleInput role) : IDisposa
     {
         _view?.Dispose();
         _memory?.Dispose();
-        _length = -1;
+        _shape = null;
     }
 }

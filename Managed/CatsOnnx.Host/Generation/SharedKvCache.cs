@@ -13,8 +13,8 @@ internal sealed class SharedKvCache : KvCache
     private TensorMemory? _memory;
     private bool _bound;
 
-    public SharedKvCache(ModelSignature signature, TensorPlace place)
-        : base(signature, place)
+    public SharedKvCache(ModelSignature signature, TensorPlace place, int batch)
+        : base(signature, place, batch)
     {
         _values = new OrtValue?[2 * signature.Layers.Count];
     }

@@ -19,6 +19,9 @@ public sealed record TokenGeneratorOptions
     /// <summary>The most prompt tokens of one run; longer prompts take several. Bounds the memory of the logits.</summary>
     public int PrefillChunk { get; init; } = 512;
 
+    /// <summary>Whether decoding on a GPU may replay a CUDA graph, where the session can (<see cref="ModelSession.UsesCudaGraph"/>).</summary>
+    public bool CudaGraph { get; init; } = true;
+
     /// <summary>Outputs with the active neurons of an MLP, and its intermediate size; empty: sparsity is not measured.</summary>
     public IReadOnlyDictionary<string, int> ActiveOutputs { get; init; } = new Dictionary<string, int>();
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Where a session runs: the CPU, or a GPU by index.
 using System.Globalization;
+using CatsOnnx.Native;
 using Microsoft.ML.OnnxRuntime;
 
 namespace CatsOnnx.Session;
@@ -44,6 +45,14 @@ public readonly record struct Device(string Kind, int Index)
 
     /// <inheritdoc/>
     public override string ToString() => IsCpu ? "cpu" : $"{Kind}:{Index}";
+
+    /// <summary>A GPU's name, as "NVIDIA H200"; null for the CPU.</summary>
+    /// <exception cref="NotSupportedException">There is no such GPU, or no driver that serves.</exception>
+    public string? Name() => IsCpu ? null : CudaDriver.Instance.DeviceName(Index);
+
+    /// <summary>Bytes of a GPU's memory that are free; null for the CPU.</summary>
+    /// <exception cref="NotSupportedException">There is no such GPU, or no driver that serves.</exception>
+    public long? FreeMemory() => IsCpu ? null : CudaDriver.Instance.FreeMemory(Index);
 
     /// <summary>Fails where ONNX Runtime has no provider for the device.</summary>
     /// <exception cref="NotSupportedException">The application's ONNX Runtime was built without it.</exception>

@@ -17,6 +17,7 @@ public sealed class ModelSession : IDisposable
     private readonly Lock _lock = new();
     private WindowRunner? _windows;
     private int _users;
+    private int _cudaGraphs;
     private bool _disposed;
 
     private ModelSession(Opened opened, ModelFolder folder, ModelSignature signature, ModelSessionOptions options)
@@ -66,6 +67,9 @@ public sealed class ModelSession : IDisposable
 
     /// <summary>The memory of the session's device.</summary>
     internal TensorPlace Place { get; }
+
+    /// <summary>A number for a CUDA graph of this session that none had before.</summary>
+    internal int NextCudaGraph() => Interlocked.Increment(ref _cudaGraphs);
 
     /// <summary>Held by a run on a GPU.</summary>
     internal Lock RunLock { get; } = new();
@@ -211,7 +215,9 @@ public sealed class ModelSession : IDisposable
                 opened = Open(graph: false, error.Message);
             }
 
-            return new ModelSession(opened, folder, ModelSignature.Read(opened.Session, folder, extraOutputs), options);
+            ModelSession session = new(opened, folder, ModelSignature.Read(opened.Session, folder, extraOutputs), options);
+            options.Opened?.Invoke(session);
+            return session;
         }
         catch (OnnxRuntimeException error)
         {

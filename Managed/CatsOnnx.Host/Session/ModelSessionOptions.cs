@@ -35,6 +35,9 @@ public sealed record ModelSessionOptions
     /// <summary>Called with ONNX Runtime's options last, to set what is not here.</summary>
     public Action<SessionOptions>? Configure { get; init; }
 
+    /// <summary>Called with each session that was opened with these options, to look at it.</summary>
+    public Action<ModelSession>? Opened { get; init; }
+
     /// <param name="usesCats">Whether the model has nodes of ai.cats.</param>
     /// <param name="externalDataFolder">Where a model in memory has its weights, or null.</param>
     /// <param name="place">The device's memory.</param>
