@@ -56,6 +56,10 @@ internal sealed class CachedDecodeStep : DecodeStep
         _signature = session.Signature;
         _place = session.Place;
         bool shared = options.CacheLayout == CacheLayout.Shared || (options.CacheLayout == CacheLayout.Auto && session.Config.PastPresentShareBuffer);
+
+        // On a GPU a shared buffer is bound once, which serves only where every node runs there (float32 GroupQueryAttention
+        // does not): ONNX Runtime would capture such a graph, and says so.
+        shared &= _place is not CudaPlace || session.UsesCudaGraph;
         _cache = shared ? new SharedKvCache(_signature, _place, batch) : new GrowingKvCache(_signature, _place, batch);
         _still = shared && _place is CudaPlace;
         _binding = session.Inference.CreateIoBinding();

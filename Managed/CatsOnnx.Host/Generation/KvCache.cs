@@ -15,7 +15,8 @@ public enum CacheLayout
     /// <summary>Present is past and the new tokens, in another buffer.</summary>
     Growing,
 
-    /// <summary>Present is written into past's own buffer, which has room for all tokens (GroupQueryAttention).</summary>
+    /// <summary>Present is written into past's own buffer, which has room for all tokens (GroupQueryAttention). On a GPU only
+    /// where <see cref="ModelSession.UsesCudaGraph"/>, else growing.</summary>
     Shared,
 }
 

@@ -46,7 +46,12 @@ public sealed record ModelSessionOptions
     {
         ArgumentOutOfRangeException.ThrowIfNegative(Threads);
         // ONNX Runtime warns at every load that cats.threshold_scale is an input with a default; errors come as exceptions.
-        SessionOptions options = new() { GraphOptimizationLevel = OptimizationLevel, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
+        // Whether it can capture a graph is found by trying, and is no error.
+        SessionOptions options = new()
+        {
+            GraphOptimizationLevel = OptimizationLevel,
+            LogSeverityLevel = graph && CudaGraph is null ? OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL : OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
+        };
         try
         {
             if (Threads > 0)
