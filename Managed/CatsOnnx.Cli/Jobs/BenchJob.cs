@@ -25,6 +25,16 @@ internal static class BenchJob
 
     public static int Run(BenchRequest request, ToolOutput output, CancellationToken cancellation)
     {
+        output.Result(Execute(request, line => output.Line(line), cancellation).Document);
+        return ExitCode.Done;
+    }
+
+    /// <summary>Does the work.</summary>
+    /// <param name="request">What to time.</param>
+    /// <param name="line">Gets the table, line by line.</param>
+    /// <param name="cancellation">Ends it early.</param>
+    public static (IReadOnlyList<BenchRow> Rows, JsonObject Document) Execute(BenchRequest request, Action<string> line, CancellationToken cancellation)
+    {
         string work = Directory.CreateDirectory(Path.Combine(request.Work ?? Path.GetTempPath(), "cats-bench-" + Path.GetRandomFileName())).FullName;
         try
         {
@@ -34,9 +44,9 @@ internal static class BenchJob
             RewriteReport report = Rewrite(source, observations.ToThresholds(request.Sparsities[0]), rewritten, cancellation);
             long bytes = MlpBytes(report);
             double? ceiling = MemoryBandwidth.MeasureRead(request.Placement.Device);
-            output.Line($"{request.Shape?.Name ?? request.Model}, {report.Mlps.First(mlp => mlp.Status == MlpStatus.Fused).Dtype}, on {DeviceName(request.Placement.Device)}: {report.Fused} MLPs of {Quantity.Bytes(bytes / report.Fused)}, read ceiling {(ceiling is { } rate ? Quantity.Bytes((long)rate) + "/s" : "not measured")}, context of {request.Context} tokens, {request.Steps} steps in turns");
-            (List<BenchRow> rows, List<PrefillRow> prefill) = Time(request, source, ModelFolder.Open(rewritten), observations, report, bytes, ceiling, output, cancellation);
-            output.Result(new JsonObject
+            line(ToolOutput.Format($"{request.Shape?.Name ?? request.Model}, {report.Mlps.First(mlp => mlp.Status == MlpStatus.Fused).Dtype}, on {DeviceName(request.Placement.Device)}: {report.Fused} MLPs of {Quantity.Bytes(bytes / report.Fused)}, read ceiling {(ceiling is { } rate ? Quantity.Bytes((long)rate) + "/s" : "not measured")}, context of {request.Context} tokens, {request.Steps} steps in turns"));
+            (List<BenchRow> rows, List<PrefillRow> prefill) = Time(request, source, ModelFolder.Open(rewritten), observations, report, bytes, ceiling, line, cancellation);
+            return (rows, new JsonObject
             {
                 ["model"] = request.Shape?.Name ?? request.Model,
                 ["device"] = DeviceName(request.Placement.Device),
@@ -48,7 +58,6 @@ internal static class BenchJob
                 ["decode"] = new JsonArray([.. rows.Select(row => row.Json())]),
                 ["prefill"] = new JsonArray([.. prefill.Select(row => row.Json())]),
             });
-            return ExitCode.Done;
         }
         finally
         {
@@ -64,7 +73,7 @@ internal static class BenchJob
         RewriteReport report,
         long bytes,
         double? ceiling,
-        ToolOutput output,
+        Action<string> line,
         CancellationToken cancellation)
     {
         ModelSessionOptions options = Options(request.Placement);
@@ -83,8 +92,8 @@ internal static class BenchJob
             TokenGeneratorOptions counting = TokenGeneratorOptions.Counting(counts);
             if (rows.Count == 0)
             {
-                output.Line();
-                output.Line(BenchRow.Header);
+                line("");
+                line(BenchRow.Header);
             }
 
             foreach (int batch in request.Rows)
@@ -99,7 +108,7 @@ internal static class BenchJob
                     BenchRow row = new(
                         target, second.Sparsity, batch, captured, PairedTiming.Of(times[0], times[1]), PairedTiming.Quantile(times[2], .5), report.Fused, bytes, ceiling);
                     rows.Add(row);
-                    output.Line(row.Line());
+                    line(row.Line());
                 }
             }
 
@@ -117,9 +126,9 @@ internal static class BenchJob
 
         if (prefill.Count > 0)
         {
-            output.Line();
-            output.Line(PrefillRow.Header);
-            prefill.ForEach(row => output.Line(row.Line()));
+            line("");
+            line(PrefillRow.Header);
+            prefill.ForEach(row => line(row.Line()));
         }
 
         return (rows, prefill);

@@ -6,6 +6,7 @@ using CatsOnnx.Cli.Terminal;
 using CatsOnnx.Evaluation;
 using CatsOnnx.Evaluation.Speed;
 using CatsOnnx.Generation;
+using CatsOnnx.GraphRewriter.Synthesis;
 using CatsOnnx.Tokenization;
 
 namespace CatsOnnx.Cli.Jobs;
@@ -18,6 +19,7 @@ internal static class DemoJob
     private const int HiddenSize = 4096; // Llama-2-7B's MLP
     private const int IntermediateSize = 11008;
     private const int TimedPairs = 40;
+    private const int TimedLayers = 4;
 
     public static int Run(Placement placement, ToolOutput output, CancellationToken cancellation)
     {
@@ -35,7 +37,15 @@ internal static class DemoJob
             string sparse = Path.Combine(work, "demo-cats");
             Rewrite(model, sparse, placement, output, document, cancellation);
             Compare(ModelInput.Open(model), ModelInput.Open(sparse), Path.Combine(model, "eval.txt"), placement, output, document, cancellation);
-            TimeMlp(work, output, document, cancellation);
+            if (placement.Device.IsCpu)
+            {
+                TimeMlp(work, output, document, cancellation);
+            }
+            else
+            {
+                TimeLayers(work, placement, output, document, cancellation);
+            }
+
             Explain(ModelInput.Open(model), output);
             document["seconds"] = Stopwatch.GetElapsedTime(start).TotalSeconds;
             output.Result(document);
@@ -113,6 +123,21 @@ internal static class DemoJob
             ["sparse_ms"] = timing.CandidateMilliseconds,
             ["speedup"] = timing.Ratio,
         };
+    }
+
+    // On a GPU a model of a few layers, so that decoding is what it is there: a CUDA graph.
+    private static void TimeLayers(string work, Placement placement, ToolOutput output, JsonObject document, CancellationToken cancellation)
+    {
+        DecoderShape shape = DecoderShape.Named("llama2-7b") with { Name = $"llama2-7b with {TimedLayers} layers", Layers = TimedLayers };
+        output.Line($"4. {TimedLayers} layers of Llama-2-7B's shape (float16, random weights), one token after another");
+        BenchRow row = BenchJob.Execute(
+            new BenchRequest { Shape = shape, Dtype = DecoderDtype.Fp16, Sparsities = [Sparsity], Rows = [1], Context = 128, Steps = TimedPairs, Work = work, Placement = placement },
+            _ => { },
+            cancellation).Rows[0];
+        output.Line($"   a token: dense {row.Token.BaselineMilliseconds,7:0.000} ms, sparse {row.Token.CandidateMilliseconds,7:0.000} ms   x{row.Token.Ratio:0.00} ({row.Token.LowerRatio:0.00} to {row.Token.UpperRatio:0.00} in {row.Token.Pairs} pairs run in turns)");
+        output.Line($"   an MLP:  dense {row.DenseMlp,7:0.0} us, sparse {row.SparseMlp,7:0.0} us   x{row.DenseMlp / row.SparseMlp:0.00}{(row.ReadCeiling is null ? "" : $", {row.SparseRate / row.ReadCeiling:0%} of the speed at which this GPU reads")}");
+        output.Line();
+        document["layers"] = row.Json();
     }
 
     private static void Explain(ModelInput model, ToolOutput output)

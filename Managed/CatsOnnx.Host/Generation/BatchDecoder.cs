@@ -72,6 +72,7 @@ public sealed class BatchDecoder : IDisposable
 
         TokenTensors.CheckIds(ids, _session.Signature.VocabSize);
         using ModelSession.Usage use = _session.Use();
+        _step.LooksAhead = !Counting;
         _step.Choose(ids, _sampler, next, cancellationToken);
         if (Counting && ids.Length == Batch)
         {

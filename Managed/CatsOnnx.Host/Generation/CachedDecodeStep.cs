@@ -21,9 +21,7 @@ internal sealed class CachedDecodeStep : DecodeStep
     private readonly TensorPlace _place;
     private readonly KvCache _cache;
     private readonly OrtIoBinding _binding;
-    private readonly IntegerInput _ids;
-    private readonly IntegerInput? _positions;
-    private readonly IntegerInput? _mask; // ones for the tokens held, then zeros
+    private readonly StepInputs _inputs;
     private readonly GreedyOnDevice? _greedy;
     private readonly ExtraOutputs _extra;
     private readonly OrtValue? _useCache;
@@ -42,9 +40,10 @@ internal sealed class CachedDecodeStep : DecodeStep
     private RunOptions? _decode;
     private int _capture; // number of the CUDA graph; another one where a tensor's address changes
     private (int Rows, bool Decoding)? _bound; // the runs that logits are bound for
-    private int _written; // elements of the mask that may be ones
-    private int _maskStride; // elements of a row of the mask as it was last written
+    private int _limit; // tokens that will be run
+    private int _slot; // of the last choice on the device
     private bool _prepared; // the inputs of a step with _nextIds are in place already
+    private bool _ahead; // that step is under way already
 
     /// <param name="session">The model.</param>
     /// <param name="options">Cache, prefill, counts.</param>
@@ -65,9 +64,7 @@ internal sealed class CachedDecodeStep : DecodeStep
         _binding = session.Inference.CreateIoBinding();
         _row = new float[_signature.VocabSize];
         _nextIds = new int[batch];
-        _ids = new IntegerInput(_place, _signature.InputIds);
-        _positions = _signature.PositionIds is RoleInput positions ? new IntegerInput(_place, positions) : null;
-        _mask = _signature.AttentionMask is RoleInput mask ? new IntegerInput(_place, mask) : null;
+        _inputs = new StepInputs(_place, _signature, batch);
         _greedy = GreedyOnDevice.Find(_place, _signature.LogitsType, batch);
         _extra = new ExtraOutputs(_signature.ExtraOutputs, [.. options.ActiveOutputs.Keys], _place, batch, _still);
         _graph = _still && options.CudaGraph && session.UsesCudaGraph && _extra.AllStay;
@@ -87,8 +84,13 @@ internal sealed class CachedDecodeStep : DecodeStep
         }
     }
 
+    /// <summary>Whether the step after is begun while the caller looks at a chosen token, so that the GPU never waits for it.
+    /// Counts of active neurons are then those of that step.</summary>
+    public bool LooksAhead { get; set; }
+
     public override void Begin(int capacity, float? thresholdScale)
     {
+        _limit = capacity;
         if (_still)
         {
             long rounded = ((long)capacity + CapacityUnit - 1) / CapacityUnit * CapacityUnit;
@@ -96,16 +98,11 @@ internal sealed class CachedDecodeStep : DecodeStep
         }
 
         _prepared = false;
-        if (_written > 0)
+        _ahead = false;
+        bool grow = capacity > _cache.Capacity;
+        _inputs.Begin(capacity, grow);
+        if (grow)
         {
-            _mask?.Clear(_written);
-            _written = 0;
-            _maskStride = 0;
-        }
-
-        if (capacity > _cache.Capacity)
-        {
-            _mask?.Reserve(checked(capacity * _batch));
             _bound = null;
             ForgetGraph();
         }
@@ -126,6 +123,7 @@ internal sealed class CachedDecodeStep : DecodeStep
 
     public override ReadOnlySpan<float> Run(ReadOnlySpan<int> ids, CancellationToken cancellationToken)
     {
+        TakeBack();
         RunAll(ids, cancellationToken);
         return Logits(0);
     }
@@ -144,9 +142,10 @@ internal sealed class CachedDecodeStep : DecodeStep
     /// <param name="cancellationToken">Ends the run early.</param>
     public void Choose(ReadOnlySpan<int> ids, ISampler sampler, Span<int> chosen, CancellationToken cancellationToken)
     {
-        RunAll(ids, cancellationToken);
         if (_greedy is null || sampler is not Greedy)
         {
+            TakeBack();
+            RunAll(ids, cancellationToken);
             for (int sequence = 0; sequence < chosen.Length; sequence++)
             {
                 chosen[sequence] = sampler.Sample(Logits(sequence));
@@ -155,29 +154,34 @@ internal sealed class CachedDecodeStep : DecodeStep
             return;
         }
 
-        // The next step's mask is in place where decoding has it so, and the token has room: the last one of a full cache is not run.
-        int position = _cache.Length;
-        bool masked = position < _cache.Capacity && (_maskStride == _cache.Capacity || _batch == 1);
-        _greedy.Choose(
-            _logitsMemory!.Start + (nint)RowStart(0), _signature.VocabSize, (long)LogitRows * _signature.VocabSize, _ids, _positions, masked ? _mask : null,
-            _batch == 1 ? _cache.Capacity : _maskStride, position, chosen);
-        if (masked)
+        if (!_ahead || !ids.SequenceEqual(_nextIds))
         {
-            chosen.CopyTo(_nextIds);
-            _prepared = true;
-            _written = Math.Max(_written, ((_batch - 1) * _maskStride) + position + 1);
+            TakeBack();
+            RunAll(ids, cancellationToken);
+            ChooseOnDevice();
         }
+
+        int slot = _slot;
+        _ahead = false;
+        if (LooksAhead && _prepared && _still && _cache.Length < _limit)
+        {
+            RunOnce([], 1, cancellationToken);
+            ChooseOnDevice();
+            _ahead = true;
+        }
+
+        _greedy.Wait(slot, chosen);
+        chosen.CopyTo(_nextIds);
     }
 
     public override void CountActive(ActiveCounter counter) => _extra.Count(_binding, counter);
 
     public override void Dispose()
     {
+        (_place as CudaPlace)?.Synchronize(); // a step may be under way
         _binding.Dispose();
         _cache.Dispose();
-        _ids.Dispose();
-        _positions?.Dispose();
-        _mask?.Dispose();
+        _inputs.Dispose();
         _greedy?.Dispose();
         _extra.Dispose();
         _scale?.Dispose();
@@ -233,25 +237,54 @@ internal sealed class CachedDecodeStep : DecodeStep
         }
     }
 
-    // ids: [batch, length]
+    // The choice of the last run's tokens goes into the stream, and with it the inputs of the step after, where decoding has
+    // its mask so and the token has room: the last one of a full cache is not run.
+    private void ChooseOnDevice()
+    {
+        int position = _cache.Length;
+        int stride = _cache.Capacity;
+        _prepared = position < stride && _inputs.HasStride(stride);
+        _slot = 1 - _slot;
+        _greedy!.Launch(
+            _slot, _logitsMemory!.Start + (nint)RowStart(0), _signature.VocabSize, (long)LogitRows * _signature.VocabSize,
+            _inputs.Ids, _inputs.Positions, _prepared ? _inputs.Mask : null, stride, position);
+        if (_prepared)
+        {
+            _inputs.Wrote(position + 1);
+        }
+    }
+
+    // Forgets a step that was begun with other tokens than now come.
+    private void TakeBack()
+    {
+        if (_ahead)
+        {
+            if (_cache.Length < _cache.Capacity)
+            {
+                _inputs.Unmask(_cache.Length); // of the token that the step's own choice would have run next
+            }
+
+            _cache.Shorten(1);
+            _ahead = false;
+            _prepared = false;
+        }
+    }
+
+    // ids: [batch, length]; none where the device has made the inputs.
     private void RunOnce(ReadOnlySpan<int> ids, int length, CancellationToken cancellationToken)
     {
         int past = _cache.Length;
         int total = past + length;
         bool decoding = length == 1 && past > 0;
+        int masked = decoding && _still ? _cache.Capacity : total;
         BindLogits(length, decoding);
-        if (!decoding || !_prepared || !ids.SequenceEqual(_nextIds))
+        if (ids.Length > 0 && !(decoding && _prepared && ids.SequenceEqual(_nextIds)))
         {
-            _ids.Write(0, ids);
-            WritePositions(past, length);
-            WriteMask(past, total, decoding);
+            _inputs.Write(ids, past, length, masked);
         }
 
         _prepared = false;
-        bool again = !_place.BoundInputsStayCurrent && !(decoding && _still);
-        _ids.Bind(_binding, _batch, length, again);
-        _positions?.Bind(_binding, _batch, length, again);
-        _mask?.Bind(_binding, _batch, decoding && _still ? _cache.Capacity : total, again);
+        _inputs.Bind(_binding, length, masked, again: !_place.BoundInputsStayCurrent && !(decoding && _still));
         if (_useCache is not null)
         {
             _useCache.GetTensorMutableDataAsSpan<bool>()[0] = past > 0;
@@ -273,45 +306,6 @@ internal sealed class CachedDecodeStep : DecodeStep
         _cache.Advance(length);
     }
 
-    private void WritePositions(int past, int length)
-    {
-        for (int sequence = 0; _positions is not null && sequence < _batch; sequence++)
-        {
-            _positions.WriteRange(sequence * length, length, past, 1);
-        }
-    }
-
-    // Ones for all tokens: rows of a still cache's capacity in decoding, else as long as the sequences are.
-    private void WriteMask(int past, int total, bool decoding)
-    {
-        if (_mask is null)
-        {
-            return;
-        }
-
-        int stride = decoding && _still ? _cache.Capacity : total;
-        if (_batch == 1)
-        {
-            _mask.WriteRange(past, total - past, 1, 0); // one row: earlier ones stay where they are
-        }
-        else
-        {
-            int first = stride == _maskStride ? past : 0;
-            if (first == 0)
-            {
-                _mask.Clear(_written);
-            }
-
-            for (int sequence = 0; sequence < _batch; sequence++)
-            {
-                _mask.WriteRange((sequence * stride) + first, total - first, 1, 0);
-            }
-        }
-
-        _maskStride = stride;
-        _written = Math.Max(_written, ((_batch - 1) * stride) + total);
-    }
-
     /// <summary>Makes room for ids, positions and logits of a run, and binds its outputs.</summary>
     private void BindLogits(int rows, bool decoding)
     {
@@ -320,7 +314,7 @@ internal sealed class CachedDecodeStep : DecodeStep
             return;
         }
 
-        bool moved = _ids.Reserve(rows * _batch) | _positions?.Reserve(rows * _batch) == true;
+        bool moved = _inputs.Reserve(rows);
         int logitRows = _signature.LogitsOfLastTokenOnly ? 1 : rows;
         long bytes = (long)_batch * logitRows * RowBytes;
         if (_logitsMemory is null || _logitsMemory.Bytes < bytes)

@@ -15,7 +15,9 @@ internal sealed unsafe class GreedyOnDevice : IDisposable
 
     private readonly CudaPlace _place;
     private readonly int _dtype;
-    private readonly PinnedMemory _tokens; // [batch] int32, written by the GPU
+    private readonly PinnedMemory _tokens; // [2, batch] int32, written by the GPU
+    private readonly nint[] _done = new nint[2]; // events: the slot's tokens are there
+    private readonly int _batch;
     private readonly delegate* unmanaged[Cdecl]<int, int, long, nint, long, long, nint, nint, int, nint, int, nint, int, long, long, nint, byte*, long, int> _choose;
 
     private GreedyOnDevice(CudaPlace place, int dtype, int batch, nint choose)
@@ -23,7 +25,10 @@ internal sealed unsafe class GreedyOnDevice : IDisposable
         _place = place;
         _dtype = dtype;
         _choose = (delegate* unmanaged[Cdecl]<int, int, long, nint, long, long, nint, nint, int, nint, int, nint, int, long, long, nint, byte*, long, int>)choose;
-        _tokens = new PinnedMemory(place.Device, (long)batch * sizeof(int));
+        _tokens = new PinnedMemory(place.Device, 2L * batch * sizeof(int));
+        _batch = batch;
+        _done[0] = CudaDriver.Instance.CreateEvent();
+        _done[1] = CudaDriver.Instance.CreateEvent();
     }
 
     /// <summary>The chooser for logits of a type; null where the place is no GPU, or the library has no CUDA.</summary>
@@ -43,8 +48,9 @@ internal sealed unsafe class GreedyOnDevice : IDisposable
             : null;
     }
 
-    /// <summary>Chooses the most likely token of each sequence after the run before, and waits for them. The inputs become
-    /// those of the step after.</summary>
+    /// <summary>Puts into the stream: the choice of the most likely token of each sequence after the run before, and the inputs
+    /// of the step after.</summary>
+    /// <param name="slot">0 or 1: where the tokens go.</param>
     /// <param name="logits">Address of the first sequence's [vocabulary] logits.</param>
     /// <param name="vocabSize">Their number.</param>
     /// <param name="stride">Elements from one sequence's logits to the next one's.</param>
@@ -53,14 +59,12 @@ internal sealed unsafe class GreedyOnDevice : IDisposable
     /// <param name="mask">[batch, maskStride]: element <paramref name="position"/> of each row becomes 1; or null.</param>
     /// <param name="maskStride">Elements of a row of the mask.</param>
     /// <param name="position">The position of the chosen tokens.</param>
-    /// <param name="chosen">[batch]: the tokens.</param>
-    /// <exception cref="InvalidDataException">A logit is NaN: the model's numbers have broken down.</exception>
-    public void Choose(
-        nint logits, int vocabSize, long stride, IntegerInput ids, IntegerInput? positions, IntegerInput? mask, int maskStride, int position, Span<int> chosen)
+    public void Launch(
+        int slot, nint logits, int vocabSize, long stride, IntegerInput ids, IntegerInput? positions, IntegerInput? mask, int maskStride, int position)
     {
         byte* error = stackalloc byte[ErrorSize];
         int status = _choose(
-            _dtype, _place.Device, chosen.Length, logits, vocabSize, stride, _tokens.Start,
+            _dtype, _place.Device, _batch, logits, vocabSize, stride, _tokens.Start + (slot * _batch * sizeof(int)),
             ids.Start, ids.ElementBytes, positions?.Start ?? 0, positions?.ElementBytes ?? 0, mask?.Start ?? 0, mask?.ElementBytes ?? 0, maskStride,
             position, _place.Stream, error, ErrorSize);
         if (status != 0)
@@ -68,8 +72,17 @@ internal sealed unsafe class GreedyOnDevice : IDisposable
             throw new InvalidOperationException(Marshal.PtrToStringUTF8((nint)error));
         }
 
-        _place.Synchronize();
-        new ReadOnlySpan<int>((void*)_tokens.Start, chosen.Length).CopyTo(chosen);
+        _place.Record(_done[slot]);
+    }
+
+    /// <summary>Waits for the tokens of a slot.</summary>
+    /// <param name="slot">0 or 1.</param>
+    /// <param name="chosen">[batch]: the tokens.</param>
+    /// <exception cref="InvalidDataException">A logit is NaN: the model's numbers have broken down.</exception>
+    public void Wait(int slot, Span<int> chosen)
+    {
+        CudaDriver.Instance.Wait(_done[slot]);
+        new ReadOnlySpan<int>((int*)_tokens.Start + (slot * _batch), _batch).CopyTo(chosen);
         foreach (int token in chosen)
         {
             if (token < 0)
@@ -79,5 +92,13 @@ internal sealed unsafe class GreedyOnDevice : IDisposable
         }
     }
 
-    public void Dispose() => _tokens.Dispose();
+    public void Dispose()
+    {
+        foreach (nint done in _done)
+        {
+            CudaDriver.Instance.DestroyEvent(done);
+        }
+
+        _tokens.Dispose();
+    }
 }

@@ -75,6 +75,9 @@ internal abstract class KvCache : IDisposable
         Advanced();
     }
 
+    /// <summary>Forgets the last tokens; for caches that keep their tensors.</summary>
+    public void Shorten(int tokens) => Length -= tokens;
+
     public abstract void Dispose();
 
     protected abstract void Allocate(int capacity);

@@ -69,6 +69,13 @@ internal sealed unsafe class CudaPlace : TensorPlace
         return new ReadOnlySpan<byte>((void*)buffer.Start, bytes);
     }
 
+    /// <summary>Marks the place in the stream that waiting for this event waits for.</summary>
+    public void Record(nint done)
+    {
+        _driver.Enter(Device);
+        _driver.Record(done, _stream);
+    }
+
     /// <summary>Waits for the runs and copies so far.</summary>
     public void Synchronize()
     {

@@ -28,6 +28,10 @@ internal sealed unsafe class CudaDriver
     private readonly delegate* unmanaged[Cdecl]<nint*, uint, int> _createStream;
     private readonly delegate* unmanaged[Cdecl]<nint, int> _destroyStream;
     private readonly delegate* unmanaged[Cdecl]<nint, int> _synchronize;
+    private readonly delegate* unmanaged[Cdecl]<nint*, uint, int> _createEvent;
+    private readonly delegate* unmanaged[Cdecl]<nint, int> _destroyEvent;
+    private readonly delegate* unmanaged[Cdecl]<nint, nint, int> _record;
+    private readonly delegate* unmanaged[Cdecl]<nint, int> _wait;
 
     private CudaDriver()
     {
@@ -66,6 +70,10 @@ internal sealed unsafe class CudaDriver
         _createStream = (delegate* unmanaged[Cdecl]<nint*, uint, int>)Export("cuStreamCreate");
         _destroyStream = (delegate* unmanaged[Cdecl]<nint, int>)Export("cuStreamDestroy_v2");
         _synchronize = (delegate* unmanaged[Cdecl]<nint, int>)Export("cuStreamSynchronize");
+        _createEvent = (delegate* unmanaged[Cdecl]<nint*, uint, int>)Export("cuEventCreate");
+        _destroyEvent = (delegate* unmanaged[Cdecl]<nint, int>)Export("cuEventDestroy_v2");
+        _record = (delegate* unmanaged[Cdecl]<nint, nint, int>)Export("cuEventRecord");
+        _wait = (delegate* unmanaged[Cdecl]<nint, int>)Export("cuEventSynchronize");
     }
 
     /// <summary>The driver.</summary>
@@ -170,6 +178,22 @@ internal sealed unsafe class CudaDriver
 
     /// <summary>Waits for all that the stream was given.</summary>
     public void Synchronize(nint stream) => Check(_synchronize(stream), "cuStreamSynchronize");
+
+    /// <summary>An event of the current GPU that takes no times.</summary>
+    public nint CreateEvent()
+    {
+        const uint NoTiming = 2;
+        nint made = 0;
+        Check(_createEvent(&made, NoTiming), "cuEventCreate");
+        return made;
+    }
+
+    public void DestroyEvent(nint made) => Check(_destroyEvent(made), "cuEventDestroy");
+
+    public void Record(nint made, nint stream) => Check(_record(made, stream), "cuEventRecord");
+
+    /// <summary>Waits for what the stream held when the event was recorded.</summary>
+    public void Wait(nint made) => Check(_wait(made), "cuEventSynchronize");
 
     private int Handle(int device)
     {
