@@ -2,14 +2,29 @@
 // CatsVersion and CatsDescribeOps: what this build is, as JSON.
 #include <onnxruntime_c_api.h>
 
+#include <sstream>
 #include <string>
 
 #include "cats_onnx.h"
 #include "kernels/cpu/isa.h"
 #include "ort/op_list.h"
 
+// What the build holds. CMake names the CUDA architectures: "80-real ... 120".
+#if defined(__x86_64__)
+#define CATS_BUILT_ISAS "generic avx2 avx512"
+#else
+#define CATS_BUILT_ISAS "generic"
+#endif
+#ifndef CATS_CUDA_ARCHITECTURES
+#define CATS_CUDA_ARCHITECTURES "none"
+#endif
+
 namespace cats {
 namespace {
+
+// Stands in the file as it is here, so that a package can say what it holds without running it.
+[[gnu::used]] constexpr char kContents[] = "cats_onnx " CATS_VERSION " holds CPU kernels: " CATS_BUILT_ISAS
+                                           "; CUDA kernels: " CATS_CUDA_ARCHITECTURES;
 
 std::string Quoted(const char* text) {
   std::string result = "\"";
@@ -28,6 +43,25 @@ std::string Array(const Range& range, Describe&& describe) {
 }
 
 std::string Names(std::span<const char* const> names) { return Array(names, Quoted); }
+
+std::string BuiltIsas() {
+  std::string result;
+  for (Isa isa : kIsas) {
+    if (GatedMlpKernelsOf(isa, DType::kF32) != nullptr)
+      result += (result.empty() ? "" : ", ") + Quoted(NameOf(isa));
+  }
+  return "[" + result + "]";
+}
+
+// The words of CATS_CUDA_ARCHITECTURES; no word without CUDA.
+std::string BuiltCudaArchitectures() {
+  std::string result;
+  std::istringstream words(CATS_CUDA_ARCHITECTURES);
+  for (std::string word; words >> word;) {
+    if (word != "none") result += (result.empty() ? "" : ", ") + Quoted(word.c_str());
+  }
+  return "[" + result + "]";
+}
 
 std::string DescribeParameter(const Parameter& parameter) {
   return "{\"name\": " + Quoted(parameter.name) + ", \"type\": " + Quoted(NameOf(parameter.type)) +
@@ -66,7 +100,9 @@ std::string Describe() {
          ", \"built_api\": " + std::to_string(ORT_API_VERSION) +
          ", \"floor_api\": " + std::to_string(kFloorApiVersion) + ", \"isa\": " + Quoted(NameOf(choice.isa)) +
          ", \"isa_error\": " + (choice.error == nullptr ? std::string("null") : Quoted(choice.error)) +
-         ", \"isas\": [" + isas + "], \"ops\": " + Array(Ops(), DescribeOp) + "}";
+         ", \"isas\": [" + isas + "], \"contents\": " + Quoted(kContents) +
+         ", \"built_isas\": " + BuiltIsas() + ", \"built_cuda_architectures\": " + BuiltCudaArchitectures() +
+         ", \"ops\": " + Array(Ops(), DescribeOp) + "}";
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The README cannot rot: its code is the compiled sample, its tables are those of benchmarks/results, its links exist.
+// The README (and that of the packages) cannot rot: its code is the compiled sample, its tables are those of benchmarks/results, its links exist.
 using System.Text;
 using System.Text.RegularExpressions;
 using CatsOnnx.Tests.Support;
@@ -8,12 +8,13 @@ namespace CatsOnnx.Tests.Unit.Repository;
 
 public sealed partial class ReadmeTests(ITestOutputHelper log)
 {
-    private static readonly string ReadmePath = Path.Combine(SharedFiles.RepositoryRoot, "README.md");
-
-    [Fact]
-    public void Included_code_and_tables_equal_their_sources()
+    [Theory]
+    [InlineData("README.md")]
+    [InlineData("docs/packages.md")]
+    public void Included_code_and_tables_equal_their_sources(string file)
     {
-        string readme = File.ReadAllText(ReadmePath);
+        string readmePath = Path.Combine(SharedFiles.RepositoryRoot, file);
+        string readme = File.ReadAllText(readmePath);
         IReadOnlyDictionary<string, string> stale = StaleResults.Find();
         string expected = IncludeBlock().Replace(readme, block =>
         {
@@ -23,20 +24,20 @@ public sealed partial class ReadmeTests(ITestOutputHelper log)
         });
         if (Environment.GetEnvironmentVariable("CATS_UPDATE_README") == "1")
         {
-            File.WriteAllText(ReadmePath, expected);
+            File.WriteAllText(readmePath, expected);
             return;
         }
 
         // Marks alone may differ until the next eng/check.sh: whoever changes a kernel has no GPU to measure again.
         if (expected != readme && !StaleResults.AreFailures && StaleResults.WithoutMarks(expected) == StaleResults.WithoutMarks(readme))
         {
-            const string Stale = "STALE README.md: it marks other tables as stale than eng/code_hash.sh does; run eng/readme.sh";
-            log.WriteLine(Stale);
-            Console.WriteLine(Stale);
+            string message = $"STALE {file}: it marks other tables as stale than eng/code_hash.sh does; run eng/readme.sh";
+            log.WriteLine(message);
+            Console.WriteLine(message);
             return;
         }
 
-        Assert.True(expected == readme, "README.md differs from the files it includes; run eng/readme.sh to refresh it.");
+        Assert.True(expected == readme, $"{file} differs from the files it includes; run eng/readme.sh to refresh it.");
     }
 
     [Fact]
@@ -55,7 +56,7 @@ public sealed partial class ReadmeTests(ITestOutputHelper log)
     [Fact]
     public void Every_relative_link_leads_to_a_file_or_folder()
     {
-        foreach (Match link in RelativeLink().Matches(File.ReadAllText(ReadmePath)))
+        foreach (Match link in RelativeLink().Matches(File.ReadAllText(Path.Combine(SharedFiles.RepositoryRoot, "README.md"))))
         {
             string target = link.Groups["target"].Value;
             string path = Path.Combine(SharedFiles.RepositoryRoot, target);
