@@ -23,7 +23,9 @@ extern "C" {
 CATS_EXPORT const char* CatsVersion(void) CATS_NOEXCEPT;
 
 /* One JSON document: version, domain, built_api, floor_api, isa (the chosen one), isas (those that run here),
- * ops (inputs, outputs, attributes, dtypes, kernels). Static memory; null only where memory ran out. */
+ * built_isas (those in this file), cuda_architectures ("90a-real 120"; null: built without CUDA), contents (a
+ * line that says both and stands in the file as it is), ops (inputs, outputs, attributes, dtypes, kernels).
+ * Static memory; null only where memory ran out. */
 CATS_EXPORT const char* CatsDescribeOps(void) CATS_NOEXCEPT;
 
 /* T, the type of tensors of the op's dtype. */
@@ -86,6 +88,38 @@ CATS_EXPORT int32_t CatsRunGateObserver(int32_t dtype, int64_t rows, int64_t int
                                         int64_t* tokens,     /* [1] */
                                         CatsParallelFor parallel_for, void* pool, char* error,
                                         int64_t error_size) CATS_NOEXCEPT;
+
+/* Which device a kernel of an op is made for. */
+enum { CATS_DEVICE_CPU = 0, CATS_DEVICE_CUDA = 1 };
+
+/* How many kernels of our ops ONNX Runtime has made for a device in this process: a session that makes some
+ * tells where its nodes were placed. 0 for a device that is not known. */
+CATS_EXPORT int64_t CatsKernelsMade(int32_t device) CATS_NOEXCEPT;
+
+/* CUDA. Pointers are to memory of the device unless said, `stream` is a cudaStream_t. A library that was
+ * built without CUDA returns 1 and says so. */
+
+/* Loads the code of CatsCudaChooseGreedyToken, so that no later call waits for that. */
+CATS_EXPORT int32_t CatsCudaLoadGreedyToken(int32_t dtype, int32_t device, char* error,
+                                            int64_t error_size) CATS_NOEXCEPT;
+
+/* Puts into the stream, for each row: the choice of the highest logit (the lowest id of equals), and the
+ * inputs of the next decoding step. Integer tensors have elements of 4 or 8 bytes, or are null. Does not
+ * wait. */
+CATS_EXPORT int32_t CatsCudaChooseGreedyToken(
+    int32_t dtype, int32_t device, int64_t rows, /* 0 to 65535 */
+    const void* logits, /* T [rows, logits_stride], the first `vocabulary` of each count */
+    int64_t vocabulary, int64_t logits_stride,
+    int32_t* token, /* [rows], device or pinned memory: id, or -1 - id for a NaN */
+    void* input_ids, int32_t input_ids_element,       /* [rows]: becomes the id */
+    void* position_ids, int32_t position_ids_element, /* [rows]: becomes position */
+    void* attention_mask,
+    int32_t attention_mask_element, /* [rows, mask_stride]: element `position` becomes 1 */
+    int64_t mask_stride, int64_t position, void* stream, char* error, int64_t error_size) CATS_NOEXCEPT;
+
+/* Reads `bytes` of memory several times and gives the fastest rate in bytes a second. Waits. */
+CATS_EXPORT int32_t CatsCudaMeasureReadCeiling(int32_t device, int64_t bytes, double* bytes_per_second,
+                                               char* error, int64_t error_size) CATS_NOEXCEPT;
 
 #ifdef __cplusplus
 }

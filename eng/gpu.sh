@@ -4,10 +4,13 @@
 #   eng/gpu.sh test       all tests that need the GPU; none is skipped
 #   eng/gpu.sh sanitize   memcheck and racecheck, each proved on a planted bug first
 #   eng/gpu.sh bench-mlp  one MLP: one row and several rows, dense and sparse
+#   eng/gpu.sh bench-model  whole models with random weights through the tool: tokens, prefill, rewriting
+#   eng/gpu.sh pack FOLDER  on a machine with .NET: what the above need on one without it, as archives
 # Needs nvcc and cmake. From the environment:
 #   CATS_ORT_INCLUDE_DIR   folder of onnxruntime_c_api.h (else the restored NuGet package)
 #   CATS_ORT_GPU_LIBRARY   libonnxruntime.so of the GPU natives, for test; CUDA's and cuDNN's libraries on LD_LIBRARY_PATH
 #   CATS_CUDA_ARCHITECTURES  90a-real by default; the release's list is in CMakeLists.txt
+#   CATS_GPU_APP           folder with the published tool and tests (app.tar.xz of pack), for test and bench-model
 #   CATS_RESULTS           folder that reports are written to (benchmarks/results/h200)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -40,7 +43,66 @@ run_tests() {
   done
   echo "== cuda_sparse_row_check"
   timeout 240 "$build/benchmarks/Native/cuda_sparse_row_check" || failed=1
+  echo "== the host and the tool"
+  tool_tests || failed=1
   [ $failed = 0 ] && echo "all passed" || { echo "FAILED"; return 1; }
+}
+
+need_app() {
+  [ -x "${CATS_GPU_APP:-}/cats" ] || { echo "gpu.sh: CATS_GPU_APP names no folder with the published tool (eng/gpu.sh pack)"; return 1; }
+  export CATS_ONNX_LIBRARY=${CATS_ONNX_LIBRARY:-$PWD/$build/libcats_onnx.so} CATS_REQUIRE_CUDA=1
+}
+
+tool_tests() {
+  need_app || return 1
+  local failed=0 work
+  timeout 400 "$CATS_GPU_APP/CatsOnnx.Tests.EndToEnd" -noColor -noLogo -showLiveOutput -trait Device=cuda || failed=1
+  work=$(mktemp -d)
+  local cats=$CATS_GPU_APP/cats demo=models/demo
+  echo "== cats, each verb on the GPU"
+  timeout 120 "$cats" demo --device cuda || failed=1
+  timeout 60 "$cats" calibrate $demo --text $demo/calibrate.txt --device cuda -o "$work/thresholds.json" || failed=1
+  timeout 60 "$cats" rewrite $demo -o "$work/sparse" --thresholds "$work/thresholds.json" --check on --device cuda || failed=1
+  timeout 60 "$cats" eval "$work/sparse" --text $demo/eval.txt --against $demo --max-perplexity-ratio 1.05 --device cuda || failed=1
+  timeout 60 "$cats" generate "$work/sparse" --prompt "Once upon a time" --max-new-tokens 40 --device cuda || failed=1
+  timeout 60 "$cats" bench $demo --text $demo/calibrate.txt --rows 1 2 --prefill 128 --device cuda || failed=1
+  rm -rf "$work"
+  return $failed
+}
+
+# Shapes and what is asked of them: benchmarks/results/h200/model.md, rewrite.md.
+bench_model() {
+  need_app || return 1
+  local work cats=$CATS_GPU_APP/cats shape
+  work=$(mktemp -d)
+  for shape in ${CATS_SHAPES:-llama2-7b mistral-7b}; do
+    echo "### $shape"
+    timeout 270 "$cats" bench --shape "$shape" --device cuda --sparsity ${CATS_SPARSITIES:-0.5 0.7 0.9} --rows ${CATS_ROWS:-1 2 4 8} \
+      --prefill ${CATS_PREFILL:-512 2048} --context 512 --steps 48 --work "$work" || return 1
+    echo
+  done
+  rm -rf "$work"
+}
+
+# app.tar.xz: the tool and its tests, self-contained, without ONNX Runtime's natives (the GPU's go into the same folder);
+# shared.tar.xz: what the tests need of ../shared; inc: ONNX Runtime's headers.
+pack() {
+  local folder=${1:?eng/gpu.sh pack FOLDER} app
+  . eng/setup.sh
+  need_dotnet
+  mkdir -p "$folder/inc"
+  app=$(mktemp -d)
+  for project in tests/EndToEnd Managed/CatsOnnx.Cli; do
+    dotnet publish $project -c Release -r linux-x64 --self-contained -p:UseAppHost=true -p:DebugType=none -o "$app/app" -v quiet
+  done
+  rm -rf "$app"/app/{onnxruntime*,libonnxruntime*,libcats_onnx*,models,runtimes} "$app"/app/lib{mscordaccore,mscordbi,clrgc,clrgcexp,coreclrtraceptprovider}.so
+  rm -f "$app"/app/System.Private.{Xml,DataContractSerialization}*.dll "$app"/app/System.Data.Common.dll "$app"/app/Microsoft.VisualBasic*.dll "$app"/app/*.pdb
+  tar cf - -C "$app" app | xz -T0 -6 >"$folder/app.tar.xz"
+  rm -rf "$app"
+  cp "${CATS_ORT_INCLUDE_DIR:-$HOME/.nuget/packages/microsoft.ml.onnxruntime/$(sed -n 's/.*<OnnxRuntimeVersion>\(.*\)<.*/\1/p' Directory.Packages.props)/build/native/include}"/*.h "$folder/inc/"
+  tar cf - -C .. shared/models/text shared/models/ids shared/models/reference shared/models/llama-3m/optimum-fp32 shared/models/llama-3m/genai-fp32-cpu \
+    shared/fixtures/README.md | xz -T0 -6 >"$folder/shared.tar.xz"
+  ls -l "$folder"
 }
 
 sanitize() {
@@ -71,5 +133,7 @@ case "${1:-}" in
   sanitize) sanitize 2>&1 | report sanitize.txt ;;
   bench-mlp) { "$build/benchmarks/Native/cuda_sparse_row_bench" && "$build/benchmarks/Native/cuda_sparse_rows_bench"; } 2>&1 |
     report mlp.md ;;
-  *) sed -n '2,12p' "$0" | sed 's/^# \{0,1\}//'; exit 2 ;;
+  bench-model) bench_model 2>&1 | report model.md ;;
+  pack) pack "${2:-}" ;;
+  *) sed -n '2,15p' "$0" | sed 's/^# \{0,1\}//'; exit 2 ;;
 esac

@@ -2,6 +2,7 @@
 // The callbacks of an OrtCustomOp. ONNX Runtime calls them from C++ code that must not see our exceptions.
 #include "ort/custom_op_adapter.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -20,6 +21,8 @@ struct Kernel {
   int device;  // -1 for the CPU
   std::string node;
 };
+
+constinit std::atomic<int64_t> kernels_made[2] = {};
 
 const CustomOp& Self(const OrtCustomOp* op) noexcept { return *static_cast<const CustomOp*>(op); }
 
@@ -147,6 +150,7 @@ OrtStatus* ORT_API_CALL CreateKernel(const OrtCustomOp* op, const OrtApi*, const
       ThrowIfFailed(self.api, self.api->MemoryInfoGetId(memory, &state->device));
     }
     if (self.kernel->load != nullptr) self.kernel->load(state->device);
+    kernels_made[static_cast<int>(self.kernel->device)].fetch_add(1, std::memory_order_relaxed);
     *kernel = state.release();
     return nullptr;
   });
@@ -196,6 +200,10 @@ OrtCustomOpInputOutputCharacteristic CharacteristicOf(const Parameter& parameter
 
 OrtStatus* StatusOf(const OrtApi* api, OrtErrorCode code, const char* message) noexcept {
   return api->CreateStatus(code, message);
+}
+
+int64_t KernelsMade(Device device) noexcept {
+  return kernels_made[static_cast<int>(device)].load(std::memory_order_relaxed);
 }
 
 std::span<const char* const> ExecutionProvidersOf(Device device) noexcept {

@@ -24,6 +24,9 @@ CustomOp MakeCustomOp(const OrtApi* api, const OpDefinition& definition, const O
 // The providers that run kernels of this device.
 std::span<const char* const> ExecutionProvidersOf(Device device) noexcept;
 
+// How many kernels were made for this device in this process.
+int64_t KernelsMade(Device device) noexcept;
+
 ONNXTensorElementDataType OnnxTypeOf(ElementType type, DType dtype) noexcept;
 
 OrtStatus* StatusOf(const OrtApi* api, OrtErrorCode code, const char* message) noexcept;

@@ -2,14 +2,14 @@
 // CatsVersion and CatsDescribeOps: what this build is, as JSON.
 #include <onnxruntime_c_api.h>
 
-#include <sstream>
 #include <string>
 
 #include "cats_onnx.h"
 #include "kernels/cpu/isa.h"
+#include "ort/custom_op_adapter.h"
 #include "ort/op_list.h"
 
-// What the build holds. CMake names the CUDA architectures: "80-real ... 120".
+// What the build holds. CMake names the CUDA architectures: "80-real 90a-real 120".
 #if defined(__x86_64__)
 #define CATS_BUILT_ISAS "generic avx2 avx512"
 #else
@@ -53,14 +53,9 @@ std::string BuiltIsas() {
   return "[" + result + "]";
 }
 
-// The words of CATS_CUDA_ARCHITECTURES; no word without CUDA.
-std::string BuiltCudaArchitectures() {
-  std::string result;
-  std::istringstream words(CATS_CUDA_ARCHITECTURES);
-  for (std::string word; words >> word;) {
-    if (word != "none") result += (result.empty() ? "" : ", ") + Quoted(word.c_str());
-  }
-  return "[" + result + "]";
+std::string CudaArchitectures() {
+  const std::string words = CATS_CUDA_ARCHITECTURES;
+  return words == "none" ? "null" : Quoted(words.c_str());
 }
 
 std::string DescribeParameter(const Parameter& parameter) {
@@ -100,8 +95,8 @@ std::string Describe() {
          ", \"built_api\": " + std::to_string(ORT_API_VERSION) +
          ", \"floor_api\": " + std::to_string(kFloorApiVersion) + ", \"isa\": " + Quoted(NameOf(choice.isa)) +
          ", \"isa_error\": " + (choice.error == nullptr ? std::string("null") : Quoted(choice.error)) +
-         ", \"isas\": [" + isas + "], \"contents\": " + Quoted(kContents) +
-         ", \"built_isas\": " + BuiltIsas() + ", \"built_cuda_architectures\": " + BuiltCudaArchitectures() +
+         ", \"isas\": [" + isas + "], \"built_isas\": " + BuiltIsas() +
+         ", \"cuda_architectures\": " + CudaArchitectures() + ", \"contents\": " + Quoted(kContents) +
          ", \"ops\": " + Array(Ops(), DescribeOp) + "}";
 }
 
@@ -110,6 +105,12 @@ std::string Describe() {
 
 extern "C" {
 const char* CatsVersion(void) noexcept { return CATS_VERSION; }
+
+int64_t CatsKernelsMade(int32_t device) noexcept {
+  if (device == CATS_DEVICE_CPU) return cats::KernelsMade(cats::Device::kCpu);
+  if (device == CATS_DEVICE_CUDA) return cats::KernelsMade(cats::Device::kCuda);
+  return 0;
+}
 
 const char* CatsDescribeOps(void) noexcept {
   try {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The kernels behind cats_onnx.h: arguments checked, scratch made here, every failure a message.
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -13,6 +12,7 @@
 #include "kernels/gate_observer.h"
 #include "kernels/reference/sparse_gated_mlp.h"
 #include "ops/checks.h"
+#include "ort/c_functions.h"
 
 namespace cats {
 namespace {
@@ -23,49 +23,6 @@ static_assert(CATS_F32 == static_cast<int>(DType::kF32) && CATS_F16 == static_ca
 static_assert(CATS_ISA_GENERIC == static_cast<int>(Isa::kGeneric) &&
               CATS_ISA_AVX2 == static_cast<int>(Isa::kAvx2) &&
               CATS_ISA_AVX512 == static_cast<int>(Isa::kAvx512));
-
-struct Failure {
-  char* text;
-  int64_t size;
-  int32_t operator()(const char* message) const noexcept {
-    if (text != nullptr && size > 0) std::snprintf(text, static_cast<size_t>(size), "%s", message);
-    return 1;
-  }
-};
-
-template <class Body>
-int32_t Guarded(const char* function, char* error, int64_t error_size, Body&& body) noexcept {
-  const Failure fail{error, error_size};
-  try {
-    body();
-    return 0;
-  } catch (const std::bad_alloc&) {
-    return fail("out of memory");
-  } catch (const std::exception& exception) {
-    try {
-      return fail((std::string(function) + ": " + exception.what()).c_str());
-    } catch (...) {
-      return fail(exception.what());
-    }
-  } catch (...) {
-    return fail("unknown exception");
-  }
-}
-
-DType CheckedDType(int32_t dtype) {
-  for (DType known : kDTypes) {
-    if (static_cast<int32_t>(known) == dtype) return known;
-  }
-  throw OpError("dtype is " + std::to_string(dtype) + "; expected 0 (float), 1 (float16) or 2 (bfloat16)");
-}
-
-void CheckSize(const char* name, int64_t value) {
-  if (value < 0) throw OpError(std::string(name) + " is " + std::to_string(value) + "; expected 0 or more");
-}
-
-void CheckPointer(const char* name, const void* pointer, int64_t elements) {
-  if (pointer == nullptr && elements > 0) throw OpError(std::string(name) + " is null");
-}
 
 // True if there is one value per item, false for one value.
 bool CheckCount(const char* name, const void* values, int64_t count, int64_t items) {

@@ -4,24 +4,11 @@
 
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/on_device.h"
 #include "kernels/cuda/sparse_row.h"
 #include "kernels/cuda/sparse_rows.h"
 
 namespace cats::cuda {
-namespace {
-
-template <class Load>
-int OnDevice(int device, Load&& load) {
-  int before = 0;
-  cudaError_t error = cudaGetDevice(&before);
-  if (error == cudaSuccess) error = cudaSetDevice(device);
-  if (error != cudaSuccess) return error;
-  const int loaded = load();
-  error = cudaSetDevice(before);
-  return loaded != 0 ? loaded : error;
-}
-
-}  // namespace
 
 const char* NameOf(int error) noexcept { return cudaGetErrorName(static_cast<cudaError_t>(error)); }
 

@@ -29,6 +29,7 @@ internal static class CalibrateCommand
         {
             model, text, sparsity, method, maxTokens, shard, merge, tokenizer, output,
         };
+        DeviceOptions device = new(command);
         command.Validators.Add(result =>
         {
             bool merging = result.GetResult(merge) is not null;
@@ -57,6 +58,7 @@ internal static class CalibrateCommand
                 Shard = parsed.GetValue(shard) is { } part ? ParseShard(part) : null,
                 Merge = parsed.GetValue(merge) ?? [],
                 Tokenizer = parsed.GetValue(tokenizer),
+                Placement = device.Read(parsed),
                 Output = parsed.GetRequiredValue(output),
             },
             ToolOutput.Current,

@@ -28,6 +28,7 @@ internal static class CatsRootCommand
         EvalCommand.Create(),
         GenerateCommand.Create(),
         MakeModelCommand.Create(),
+        BenchCommand.Create(),
         DemoCommand.Create(),
     };
 }

@@ -11,7 +11,8 @@ internal static class DemoCommand
     public static Command Create()
     {
         Command command = new("demo", "Rewrites the demo model at 50%, compares text, perplexity and sparsity, and times a large MLP");
-        command.SetAction((_, cancellation) => Task.FromResult(DemoJob.Run(ToolOutput.Current, cancellation)));
+        DeviceOptions device = new(command);
+        command.SetAction((parsed, cancellation) => Task.FromResult(DemoJob.Run(device.Read(parsed), ToolOutput.Current, cancellation)));
         return command;
     }
 }

@@ -23,6 +23,7 @@ internal static class EvalCommand
         {
             model, text, against, scale, maxTokens, tokenizer, maxKl, maxRatio,
         };
+        DeviceOptions device = new(command);
         command.Validators.Add(result =>
         {
             foreach (Option<double?> limit in new[] { maxKl, maxRatio })
@@ -42,6 +43,7 @@ internal static class EvalCommand
                 ThresholdScale = parsed.GetValue(scale),
                 MaxTokens = parsed.GetValue(maxTokens),
                 Tokenizer = parsed.GetValue(tokenizer),
+                Placement = device.Read(parsed),
                 MaxKl = parsed.GetValue(maxKl),
                 MaxPerplexityRatio = parsed.GetValue(maxRatio),
             },

@@ -19,6 +19,7 @@ internal static class GenerateCommand
         Option<double?> scale = Arguments.Limit("--threshold-scale", "Multiplies the thresholds: 0 is dense, default 1");
         Option<string?> tokenizer = Arguments.Tokenizer();
         Command command = new("generate", "Continues a prompt, greedily") { model, prompt, newTokens, ids, scale, tokenizer };
+        DeviceOptions device = new(command);
         command.SetAction((parsed, cancellation) => Task.FromResult(GenerateJob.Run(
             new GenerateRequest
             {
@@ -28,6 +29,7 @@ internal static class GenerateCommand
                 Ids = parsed.GetValue(ids),
                 ThresholdScale = parsed.GetValue(scale),
                 Tokenizer = parsed.GetValue(tokenizer),
+                Placement = device.Read(parsed),
             },
             ToolOutput.Current,
             cancellation)));

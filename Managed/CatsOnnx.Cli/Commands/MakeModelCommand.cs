@@ -9,7 +9,7 @@ namespace CatsOnnx.Cli.Commands;
 
 internal static class MakeModelCommand
 {
-    private static readonly string[] Dtypes = ["fp32", "fp16", "bf16"];
+    internal static readonly string[] Dtypes = ["fp32", "fp16", "bf16"];
 
     public static Command Create()
     {

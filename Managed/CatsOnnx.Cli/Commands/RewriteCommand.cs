@@ -29,6 +29,7 @@ internal static class RewriteCommand
         {
             model, output, thresholds, text, sparsity, method, maxTokens, unfused, check, rid, tokenizer, requireAll, overwrite,
         };
+        DeviceOptions device = new(command);
         command.Validators.Add(result =>
         {
             bool fromFile = result.GetResult(thresholds) is not null;
@@ -57,6 +58,7 @@ internal static class RewriteCommand
                 Check = parsed.GetValue(check) ?? "auto",
                 Rid = parsed.GetValue(rid),
                 Tokenizer = parsed.GetValue(tokenizer),
+                Placement = device.Read(parsed),
                 RequireAll = parsed.GetValue(requireAll),
                 Overwrite = parsed.GetValue(overwrite),
             },

@@ -27,6 +27,8 @@ internal sealed record CalibrateRequest
 
     public string? Tokenizer { get; init; }
 
+    public Placement Placement { get; init; } = Placement.Cpu;
+
     public required string Output { get; init; }
 }
 
@@ -49,6 +51,7 @@ internal static class CalibrateJob
                 request.MaxTokens,
                 request.Tokenizer,
                 request.Shard ?? (1, 1),
+                request.Placement,
                 cancellation);
         TimeSpan time = Stopwatch.GetElapsedTime(start);
         if (request.Shard is { } shard)
@@ -89,8 +92,8 @@ internal static class CalibrateJob
 
     /// <summary>Thresholds of a model on texts, with a progress bar.</summary>
     public static ThresholdTable Calibrate(
-        ModelInput input, IReadOnlyList<string> texts, double sparsity, string? method, int? maxTokens, string? tokenizer, CancellationToken cancellation) =>
-        Observe(input, texts, sparsity, method, maxTokens, tokenizer, (1, 1), cancellation).ToThresholds();
+        ModelInput input, IReadOnlyList<string> texts, double sparsity, string? method, int? maxTokens, string? tokenizer, Placement placement, CancellationToken cancellation) =>
+        Observe(input, texts, sparsity, method, maxTokens, tokenizer, (1, 1), placement, cancellation).ToThresholds();
 
     private static GateObservations Observe(
         ModelInput input,
@@ -100,6 +103,7 @@ internal static class CalibrateJob
         int? maxTokens,
         string? tokenizer,
         (int Part, int Parts) shard,
+        Placement placement,
         CancellationToken cancellation)
     {
         TextWindows windows = TextInput.Read(input.Folder, texts, tokenizer, maxTokens);
@@ -113,7 +117,7 @@ internal static class CalibrateJob
                 Shard = shard.Part,
                 Shards = shard.Parts,
                 Progress = ProgressForwarding.ForTokens(progress),
-                Session = Sessions.Options,
+                Session = Sessions.Options(placement),
             },
             cancellation));
     }

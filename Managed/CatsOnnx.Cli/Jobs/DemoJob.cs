@@ -19,7 +19,7 @@ internal static class DemoJob
     private const int IntermediateSize = 11008;
     private const int TimedPairs = 40;
 
-    public static int Run(ToolOutput output, CancellationToken cancellation)
+    public static int Run(Placement placement, ToolOutput output, CancellationToken cancellation)
     {
         string model = Path.Combine(AppContext.BaseDirectory, "models", "demo");
         if (!Directory.Exists(model))
@@ -33,8 +33,8 @@ internal static class DemoJob
         {
             JsonObject document = [];
             string sparse = Path.Combine(work, "demo-cats");
-            Rewrite(model, sparse, output, document, cancellation);
-            Compare(ModelInput.Open(model), ModelInput.Open(sparse), Path.Combine(model, "eval.txt"), output, document, cancellation);
+            Rewrite(model, sparse, placement, output, document, cancellation);
+            Compare(ModelInput.Open(model), ModelInput.Open(sparse), Path.Combine(model, "eval.txt"), placement, output, document, cancellation);
             TimeMlp(work, output, document, cancellation);
             Explain(ModelInput.Open(model), output);
             document["seconds"] = Stopwatch.GetElapsedTime(start).TotalSeconds;
@@ -47,11 +47,11 @@ internal static class DemoJob
         }
     }
 
-    private static void Rewrite(string model, string sparse, ToolOutput output, JsonObject document, CancellationToken cancellation)
+    private static void Rewrite(string model, string sparse, Placement placement, ToolOutput output, JsonObject document, CancellationToken cancellation)
     {
         output.Line("1. cats rewrite models/demo -o demo-cats --text calibrate.txt --sparsity 0.5");
         RewriteOutcome outcome = RewriteJob.Execute(
-            new RewriteRequest { Model = model, Output = sparse, Texts = [Path.Combine(model, "calibrate.txt")], Sparsity = Sparsity },
+            new RewriteRequest { Model = model, Output = sparse, Texts = [Path.Combine(model, "calibrate.txt")], Sparsity = Sparsity, Placement = placement },
             output,
             cancellation);
         output.Line($"   {outcome.Report.Fused} of {outcome.Report.Mlps.Count} MLPs made sparse; calibration {Quantity.Seconds(outcome.Calibration)}, writing {Quantity.Seconds(outcome.Writing)}");
@@ -62,10 +62,10 @@ internal static class DemoJob
     }
 
     private static void Compare(
-        ModelInput dense, ModelInput sparse, string text, ToolOutput output, JsonObject document, CancellationToken cancellation)
+        ModelInput dense, ModelInput sparse, string text, Placement placement, ToolOutput output, JsonObject document, CancellationToken cancellation)
     {
         TextTokenizer tokenizer = dense.Folder.LoadTokenizer();
-        GenerateRequest request = new() { Model = "", Prompt = Prompt, MaxNewTokens = NewTokens };
+        GenerateRequest request = new() { Model = "", Prompt = Prompt, MaxNewTokens = NewTokens, Placement = placement };
         GenerationResult denseText = GenerateJob.Generate(dense, tokenizer, request, _ => { }, cancellation);
         GenerationResult sparseText = GenerateJob.Generate(sparse, tokenizer, request, _ => { }, cancellation);
         output.Line($"2. {NewTokens} tokens, greedy, from the same prompt");
@@ -73,7 +73,7 @@ internal static class DemoJob
         output.Line("   sparse: " + Indented(Prompt + sparseText.Text));
         output.Line();
 
-        EvalRequest eval = new() { Model = "", Texts = [text] };
+        EvalRequest eval = new() { Model = "", Texts = [text], Placement = placement };
         EvaluationResult denseFigures = EvalJob.Evaluate(dense, null, eval, cancellation);
         EvaluationResult sparseFigures = EvalJob.Evaluate(sparse, null, eval, cancellation);
         output.Line($"3. {denseFigures.Tokens} tokens of held-out text   dense      sparse");

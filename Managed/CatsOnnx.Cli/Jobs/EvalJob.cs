@@ -21,6 +21,8 @@ internal sealed record EvalRequest
 
     public string? Tokenizer { get; init; }
 
+    public Placement Placement { get; init; } = Placement.Cpu;
+
     public double? MaxKl { get; init; }
 
     public double? MaxPerplexityRatio { get; init; }
@@ -68,7 +70,7 @@ internal static class EvalJob
                 Against = against?.Folder,
                 ThresholdScale = (float?)request.ThresholdScale,
                 Progress = ProgressForwarding.ForTokens(progress),
-                Session = Sessions.Options,
+                Session = Sessions.Options(request.Placement),
             };
             if (against is null)
             {

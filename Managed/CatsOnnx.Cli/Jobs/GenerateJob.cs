@@ -22,6 +22,8 @@ internal sealed record GenerateRequest
     public double? ThresholdScale { get; init; }
 
     public string? Tokenizer { get; init; }
+
+    public Placement Placement { get; init; } = Placement.Cpu;
 }
 
 internal static class GenerateJob
@@ -66,7 +68,7 @@ internal static class GenerateJob
     public static GenerationResult Generate(
         ModelInput input, TextTokenizer tokenizer, GenerateRequest request, Action<string> piece, CancellationToken cancellation)
     {
-        using ModelSession session = ModelSession.OpenCounting(input.Folder, out IReadOnlyList<ActiveCount> counts, Sessions.Options);
+        using ModelSession session = ModelSession.OpenCounting(input.Folder, out IReadOnlyList<ActiveCount> counts, Sessions.Options(request.Placement));
         using TokenGenerator generator = new(session, tokenizer, TokenGeneratorOptions.Counting(counts));
         GenerationOptions options = new() { MaxNewTokens = request.MaxNewTokens, ThresholdScale = (float?)request.ThresholdScale };
         return generator.Generate(request.Prompt, options, token => piece(token.Text), cancellation);

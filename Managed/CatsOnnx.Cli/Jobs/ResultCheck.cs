@@ -24,22 +24,24 @@ internal static class ResultCheck
     // file, and 16-bit weights are widened to float32.
     private const double FloatSessionFactor = 2.2;
     private const double HalfSessionFactor = 4.4;
+    private const double DeviceFactor = 1.2; // a GPU holds the weights as they are
 
     /// <summary>Runs both, one after the other.</summary>
     /// <param name="mode">auto, on or off.</param>
     /// <param name="source">The source model.</param>
     /// <param name="result">The rewritten one, not yet in its place.</param>
+    /// <param name="placement">Where both run.</param>
     /// <param name="cancellation">Ends it early.</param>
     /// <exception cref="UnsuitableInputException">The two differ, or the check was demanded and cannot be run.</exception>
-    public static CheckResult Run(string mode, ModelInput source, string result, CancellationToken cancellation)
+    public static CheckResult Run(string mode, ModelInput source, string result, Placement placement, CancellationToken cancellation)
     {
         if (mode == "off")
         {
             return NotRun("--check off");
         }
 
-        long needed = MemoryNeeded(source.Graph);
-        long free = FreeMemory.Bytes();
+        long needed = MemoryNeeded(source.Graph, placement.Device.IsCpu);
+        long free = placement.Device.FreeMemory() ?? FreeMemory.Bytes();
         if (mode == "auto" && needed >= free / 2)
         {
             return NotRun($"a session needs about {Quantity.Bytes(needed)}, more than half of the {Quantity.Bytes(free)} that are free; --check on runs it anyway");
@@ -51,7 +53,7 @@ internal static class ResultCheck
         int[] ids;
         try
         {
-            using ModelSession session = ModelSession.Open(source.Folder, Sessions.Options);
+            using ModelSession session = ModelSession.Open(source.Folder, Sessions.Options(placement));
             ids = TokenIds(session);
             tolerance = Tolerance(source.Graph, session.Signature.LogitsType);
             float? dense = session.Signature.ThresholdScale is null ? null : 0; // the source may be a rewritten model
@@ -64,7 +66,7 @@ internal static class ResultCheck
                 : throw new UnsuitableInputException($"--check on: the source model does not run here: {error.Message}");
         }
 
-        using ModelSession rewritten = ModelSession.Open(ModelFolder.Open(result), Sessions.Options);
+        using ModelSession rewritten = ModelSession.Open(ModelFolder.Open(result), Sessions.Options(placement));
         double difference = Difference(expected, rewritten.RunWindow(ids, 0, cancellation).Logits);
         return difference <= tolerance
             ? new CheckResult("passed", null, difference, tolerance, Stopwatch.GetElapsedTime(start))
@@ -73,13 +75,13 @@ internal static class ResultCheck
     }
 
     /// <summary>Bytes that a session of the model takes at its peak, roughly.</summary>
-    public static long MemoryNeeded(OnnxModel graph)
+    public static long MemoryNeeded(OnnxModel graph, bool onCpu)
     {
         double bytes = 0;
         foreach (TensorProto tensor in graph.Proto.Graph.Initializer)
         {
             bool half = tensor.DataType is (int)TensorProto.Types.DataType.Float16 or (int)TensorProto.Types.DataType.Bfloat16;
-            bytes += graph.ByteLength(tensor) * (half ? HalfSessionFactor : FloatSessionFactor);
+            bytes += graph.ByteLength(tensor) * (!onCpu ? DeviceFactor : half ? HalfSessionFactor : FloatSessionFactor);
         }
 
         return (long)bytes;

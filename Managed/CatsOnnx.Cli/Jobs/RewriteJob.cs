@@ -101,7 +101,7 @@ internal static class RewriteJob
         if (request.Thresholds is not { } path)
         {
             return CalibrateJob.Calibrate(
-                input, request.Texts, request.Sparsity ?? CalibrateJob.DefaultSparsity, request.Method, request.MaxTokens, request.Tokenizer, cancellation);
+                input, request.Texts, request.Sparsity ?? CalibrateJob.DefaultSparsity, request.Method, request.MaxTokens, request.Tokenizer, request.Placement, cancellation);
         }
 
         if (!File.Exists(path))
@@ -167,7 +167,7 @@ internal static class RewriteJob
     private static CheckResult Check(RewriteRequest request, ModelInput input, string staging, CancellationToken cancellation)
     {
         string graph = Path.GetRelativePath(input.Folder.Layout == ModelLayout.Bare ? input.Folder.ModelDirectory : input.Folder.Root, input.Folder.ModelPath);
-        return ResultCheck.Run(request.Check, input, Path.Combine(staging, graph), cancellation);
+        return ResultCheck.Run(request.Check, input, Path.Combine(staging, graph), request.Placement, cancellation);
     }
 
     private static long ModelBytes(ModelInput input)

@@ -31,6 +31,8 @@ internal sealed record RewriteRequest
 
     public string? Tokenizer { get; init; }
 
+    public Placement Placement { get; init; } = Placement.Cpu;
+
     public bool RequireAll { get; init; }
 
     public bool Overwrite { get; init; }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How the tool opens sessions: ONNX Runtime is silent, because its errors come back as exceptions and are said once.
+// How the tool opens sessions: ONNX Runtime is silent, because its errors come back as exceptions and are said once; what
+// does not run on the GPU that was asked for is said too.
 using CatsOnnx.Cli.Terminal;
 using CatsOnnx.Session;
 using Microsoft.ML.OnnxRuntime;
@@ -8,9 +9,26 @@ namespace CatsOnnx.Cli.Jobs;
 
 internal static class Sessions
 {
-    public static ModelSessionOptions Options { get; } = new()
+    public static ModelSessionOptions Options(Placement placement) => new()
     {
+        Device = placement.Device,
+        Strict = placement.Strict,
+        Opened = session => WarnOfPlacement(session, ToolOutput.Current),
         Configure = options => options.LogSeverityLevel =
             ErrorFunnel.IsDebugging ? OrtLoggingLevel.ORT_LOGGING_LEVEL_WARNING : OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
     };
+
+    private static void WarnOfPlacement(ModelSession session, ToolOutput output)
+    {
+        if (!session.Options.Device.IsCpu && session.CatsKernels.Cpu > 0)
+        {
+            long all = session.CatsKernels.Cpu + session.CatsKernels.Cuda;
+            output.Warn($"{session.CatsKernels.Cpu} of {all} ai.cats nodes run on the CPU, not on {session.Options.Device}: {CatsOps.GetLibraryPath()} has no CUDA kernel for them. Build it with CATS_CUDA=ON (eng/gpu.sh build), or name one in CATS_ONNX_LIBRARY.");
+        }
+
+        if (session.CudaGraphRefusal is { } refusal)
+        {
+            output.Warn($"decoding runs without a CUDA graph: {refusal}");
+        }
+    }
 }

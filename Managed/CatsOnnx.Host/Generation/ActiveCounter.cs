@@ -15,8 +15,6 @@ internal sealed class ActiveCounter(IReadOnlyDictionary<string, int> neurons)
     /// <summary>The share of neurons that were skipped, or null where nothing was counted.</summary>
     public double? Sparsity => _all > 0 ? 1 - ((double)_active / _all) : null;
 
-    public bool Counts(string output) => neurons.ContainsKey(output);
-
     /// <summary>Adds one run's counts.</summary>
     /// <param name="output">The output's name.</param>
     /// <param name="active">Active neurons of each token, flat.</param>

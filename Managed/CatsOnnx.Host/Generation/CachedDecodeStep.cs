@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Decoding with a cache of keys and values: only the new tokens are computed, over one IOBinding that is kept.
+// Decoding with a cache of keys and values: only the new tokens are computed, over one IOBinding that is kept. On a GPU
+// with a shared cache nothing changes from step to step but the contents of tensors, so that a CUDA graph can replay it.
 using System.Runtime.InteropServices;
+using CatsOnnx.Memory;
+using CatsOnnx.Sampling;
 using CatsOnnx.Session;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
@@ -10,216 +13,336 @@ namespace CatsOnnx.Generation;
 /// <summary>Runs graphs with a cache of keys and values: only the new tokens are computed.</summary>
 internal sealed class CachedDecodeStep : DecodeStep
 {
+    // A shared cache on a GPU has room for a multiple of this: another size is another CUDA graph.
+    private const int CapacityUnit = 512;
+
     private readonly ModelSession _session;
     private readonly ModelSignature _signature;
+    private readonly TensorPlace _place;
     private readonly KvCache _cache;
     private readonly OrtIoBinding _binding;
-    private readonly OrtValue? _scale;
+    private readonly IntegerInput _ids;
+    private readonly IntegerInput? _positions;
+    private readonly IntegerInput? _mask; // ones for the tokens held, then zeros
+    private readonly GreedyOnDevice? _greedy;
+    private readonly ExtraOutputs _extra;
     private readonly OrtValue? _useCache;
-    private readonly OrtValue[] _singles; // ids, positions: [1, 1], for decoding
-    private readonly float[] _lastRow;
+    private readonly float[] _row;
+    private readonly int[] _nextIds; // [batch]
+    private readonly int _batch;
     private readonly int _longestRun;
-    private OrtValue? _mask;
-    private OrtValue[] _several = []; // the same for runs of several tokens
-    private CacheMemory? _maskMemory; // ones, capacity of the cache
-    private CacheMemory? _logitsMemory;
+    private readonly bool _still; // decoding steps all have the same tensors
+    private readonly bool _graph;
+    private TensorMemory? _scaleMemory;
+    private OrtValue? _scale;
+    private TensorMemory? _logitsMemory;
+    private TensorMemory? _logitsBuffer;
     private OrtValue? _logits;
-    private int _rows = -1; // tokens that ids, positions and logits are bound for
+    private RunOptions? _prefill;
+    private RunOptions? _decode;
+    private int _capture; // number of the CUDA graph; another one where a tensor's address changes
+    private (int Rows, bool Decoding)? _bound; // the runs that logits are bound for
+    private int _written; // elements of the mask that may be ones
+    private int _maskStride; // elements of a row of the mask as it was last written
+    private bool _prepared; // the inputs of a step with _nextIds are in place already
 
-    public CachedDecodeStep(ModelSession session, CacheLayout layout, int prefillChunk)
+    /// <param name="session">The model.</param>
+    /// <param name="options">Cache, prefill, counts.</param>
+    /// <param name="batch">Sequences of equal length that are run together.</param>
+    public CachedDecodeStep(ModelSession session, TokenGeneratorOptions options, int batch = 1)
     {
+        _batch = batch;
         _session = session;
         _signature = session.Signature;
-        bool shared = layout == CacheLayout.Shared || (layout == CacheLayout.Auto && session.Config.PastPresentShareBuffer);
-        _cache = shared ? new SharedKvCache(_signature) : new GrowingKvCache(_signature);
+        _place = session.Place;
+        bool shared = options.CacheLayout == CacheLayout.Shared || (options.CacheLayout == CacheLayout.Auto && session.Config.PastPresentShareBuffer);
+        _cache = shared ? new SharedKvCache(_signature, _place, batch) : new GrowingKvCache(_signature, _place, batch);
+        _still = shared && _place is CudaPlace;
         _binding = session.Inference.CreateIoBinding();
-        _lastRow = new float[_signature.VocabSize];
-        _singles = MakeTokenInputs(1);
+        _row = new float[_signature.VocabSize];
+        _nextIds = new int[batch];
+        _ids = new IntegerInput(_place, _signature.InputIds);
+        _positions = _signature.PositionIds is RoleInput positions ? new IntegerInput(_place, positions) : null;
+        _mask = _signature.AttentionMask is RoleInput mask ? new IntegerInput(_place, mask) : null;
+        _greedy = GreedyOnDevice.Find(_place, _signature.LogitsType, batch);
+        _extra = new ExtraOutputs(_signature.ExtraOutputs, [.. options.ActiveOutputs.Keys], _place, batch, _still);
+        _graph = _still && options.CudaGraph && session.UsesCudaGraph && _extra.AllStay;
 
         // Graphs with a branch for the first run take the whole prompt there; others take it in pieces, which bounds the
         // memory of the logits.
-        _longestRun = _signature.FixedSequence ?? (_signature.UseCacheBranch is null ? prefillChunk : int.MaxValue);
+        _longestRun = _signature.FixedSequence ?? (_signature.UseCacheBranch is null ? options.PrefillChunk : int.MaxValue);
         if (_signature.ThresholdScale is RoleInput scale)
         {
-            _scale = TokenTensors.MakeScalar(scale);
-            _binding.BindInput(scale.Name, _scale);
+            _scaleMemory = _place.Allocate(sizeof(float));
+            _scale = _place.View(TensorElementType.Float, [.. scale.Dimensions.Select(size => (long)Math.Max(size, 1))], _scaleMemory.Start);
         }
 
-        if (_signature.UseCacheBranch is RoleInput branch)
+        if (_signature.UseCacheBranch is not null)
         {
             _useCache = TokenTensors.MakeFlag(false);
-            _binding.BindInput(branch.Name, _useCache);
         }
-
     }
 
     public override void Begin(int capacity, float? thresholdScale)
     {
-        if (capacity > _cache.Capacity && _signature.AttentionMask is RoleInput mask)
+        if (_still)
         {
-            _maskMemory?.Dispose();
-            _maskMemory = new CacheMemory((long)capacity * MaskBytes(mask.Type));
-            FillWithOnes(_maskMemory, mask.Type);
+            long rounded = ((long)capacity + CapacityUnit - 1) / CapacityUnit * CapacityUnit;
+            capacity = Math.Max(capacity, (int)Math.Min(rounded, _session.Config.ContextLength ?? int.MaxValue));
+        }
+
+        _prepared = false;
+        if (_written > 0)
+        {
+            _mask?.Clear(_written);
+            _written = 0;
+            _maskStride = 0;
+        }
+
+        if (capacity > _cache.Capacity)
+        {
+            _mask?.Reserve(checked(capacity * _batch));
+            _bound = null;
+            ForgetGraph();
         }
 
         _cache.Reset(capacity, _binding);
-        _scale?.GetTensorMutableDataAsSpan<float>().Fill(thresholdScale ?? 1);
-    }
-
-    public override ReadOnlySpan<float> Run(ReadOnlySpan<int> ids, RunOptions options, CancellationToken cancellationToken)
-    {
-        while (ids.Length > _longestRun)
+        if (_scale is not null)
         {
-            RunOnce(ids[.._longestRun], options, cancellationToken);
-            ids = ids[_longestRun..];
+            _place.Write(_scaleMemory!, 0, MemoryMarshal.AsBytes([thresholdScale ?? 1]));
+            _binding.BindInput(_signature.ThresholdScale!.Name, _scale);
         }
 
-        RunOnce(ids, options, cancellationToken);
-        ReadOnlySpan<byte> bytes = _logits!.GetTensorMutableRawData();
-        int rowBytes = _signature.VocabSize * FloatBits.Size(_signature.LogitsType);
-        ReadOnlySpan<byte> last = bytes[^rowBytes..];
-        if (_signature.LogitsType == TensorElementType.Float)
-        {
-            return MemoryMarshal.Cast<byte, float>(last);
-        }
-
-        FloatBits.ToSingle(_signature.LogitsType, last, _lastRow);
-        return _lastRow;
+        // A request that was cancelled leaves its options terminated.
+        _prefill?.Dispose();
+        _prefill = Runs.Plain(_session);
+        _decode?.Dispose();
+        _decode = null;
     }
 
-    public override void CountActive(ActiveCounter counter)
+    public override ReadOnlySpan<float> Run(ReadOnlySpan<int> ids, CancellationToken cancellationToken)
     {
-        if (_signature.ExtraOutputs.Count == 0)
+        RunAll(ids, cancellationToken);
+        return Logits(0);
+    }
+
+    public override int Choose(ReadOnlySpan<int> ids, ISampler sampler, CancellationToken cancellationToken)
+    {
+        Span<int> chosen = stackalloc int[1];
+        Choose(ids, sampler, chosen, cancellationToken);
+        return chosen[0];
+    }
+
+    /// <summary>Runs the next tokens of every sequence and chooses the ones that follow.</summary>
+    /// <param name="ids">[batch, tokens].</param>
+    /// <param name="sampler">Chooses.</param>
+    /// <param name="chosen">[batch]: the tokens that follow.</param>
+    /// <param name="cancellationToken">Ends the run early.</param>
+    public void Choose(ReadOnlySpan<int> ids, ISampler sampler, Span<int> chosen, CancellationToken cancellationToken)
+    {
+        RunAll(ids, cancellationToken);
+        if (_greedy is null || sampler is not Greedy)
         {
+            for (int sequence = 0; sequence < chosen.Length; sequence++)
+            {
+                chosen[sequence] = sampler.Sample(Logits(sequence));
+            }
+
             return;
         }
 
-        string[] names = _binding.GetOutputNames();
-        using IDisposableReadOnlyCollection<OrtValue> values = _binding.GetOutputValues();
-        for (int i = 0; i < names.Length; i++)
+        // The next step's mask is in place where decoding has it so, and the token has room: the last one of a full cache is not run.
+        int position = _cache.Length;
+        bool masked = position < _cache.Capacity && (_maskStride == _cache.Capacity || _batch == 1);
+        _greedy.Choose(
+            _logitsMemory!.Start + (nint)RowStart(0), _signature.VocabSize, (long)LogitRows * _signature.VocabSize, _ids, _positions, masked ? _mask : null,
+            _batch == 1 ? _cache.Capacity : _maskStride, position, chosen);
+        if (masked)
         {
-            if (counter.Counts(names[i]))
-            {
-                counter.Add(names[i], values[i].GetTensorDataAsSpan<int>());
-            }
+            chosen.CopyTo(_nextIds);
+            _prepared = true;
+            _written = Math.Max(_written, ((_batch - 1) * _maskStride) + position + 1);
         }
     }
+
+    public override void CountActive(ActiveCounter counter) => _extra.Count(_binding, counter);
 
     public override void Dispose()
     {
         _binding.Dispose();
         _cache.Dispose();
-        _scale?.Dispose();
-        _useCache?.Dispose();
+        _ids.Dispose();
+        _positions?.Dispose();
         _mask?.Dispose();
-        _maskMemory?.Dispose();
+        _greedy?.Dispose();
+        _extra.Dispose();
+        _scale?.Dispose();
+        _scaleMemory?.Dispose();
+        _useCache?.Dispose();
         _logits?.Dispose();
         _logitsMemory?.Dispose();
-        Free(_singles);
-        Free(_several);
+        _logitsBuffer?.Dispose();
+        _prefill?.Dispose();
+        _decode?.Dispose();
     }
 
-    private void RunOnce(ReadOnlySpan<int> ids, RunOptions options, CancellationToken cancellationToken)
+    private int RowBytes => _signature.VocabSize * FloatBits.Size(_signature.LogitsType);
+
+    /// <summary>Rows of logits that a run gives for each sequence.</summary>
+    private int LogitRows => _signature.LogitsOfLastTokenOnly ? 1 : _bound!.Value.Rows;
+
+    /// <summary>Where the last row of a sequence's logits begins.</summary>
+    private long RowStart(int sequence) => ((((long)sequence + 1) * LogitRows) - 1) * RowBytes;
+
+    private ReadOnlySpan<float> Logits(int sequence)
     {
-        int past = _cache.Length;
-        OrtValue[] inputs = BindRows(ids.Length);
-        TokenTensors.Fill(inputs[0], ids);
-        if (_signature.PositionIds is not null)
+        ReadOnlySpan<byte> last = _place.Read(_logitsMemory!, RowStart(sequence), RowBytes, ref _logitsBuffer);
+        if (_signature.LogitsType == TensorElementType.Float)
         {
-            TokenTensors.FillWithRange(inputs[1], past);
+            return MemoryMarshal.Cast<byte, float>(last);
         }
 
+        FloatBits.ToSingle(_signature.LogitsType, last, _row);
+        return _row;
+    }
+
+    private void RunAll(ReadOnlySpan<int> ids, CancellationToken cancellationToken)
+    {
+        int length = ids.Length / _batch;
+        if (length <= _longestRun)
+        {
+            RunOnce(ids, length, cancellationToken);
+            return;
+        }
+
+        for (int done = 0; done < length; done += _longestRun)
+        {
+            // The same piece of each sequence, one after the other.
+            int piece = Math.Min(_longestRun, length - done);
+            int[] pieces = new int[piece * _batch];
+            for (int sequence = 0; sequence < _batch; sequence++)
+            {
+                ids.Slice((sequence * length) + done, piece).CopyTo(pieces.AsSpan(sequence * piece));
+            }
+
+            RunOnce(pieces, piece, cancellationToken);
+        }
+    }
+
+    // ids: [batch, length]
+    private void RunOnce(ReadOnlySpan<int> ids, int length, CancellationToken cancellationToken)
+    {
+        int past = _cache.Length;
+        int total = past + length;
+        bool decoding = length == 1 && past > 0;
+        BindLogits(length, decoding);
+        if (!decoding || !_prepared || !ids.SequenceEqual(_nextIds))
+        {
+            _ids.Write(0, ids);
+            WritePositions(past, length);
+            WriteMask(past, total, decoding);
+        }
+
+        _prepared = false;
+        bool again = !_place.BoundInputsStayCurrent && !(decoding && _still);
+        _ids.Bind(_binding, _batch, length, again);
+        _positions?.Bind(_binding, _batch, length, again);
+        _mask?.Bind(_binding, _batch, decoding && _still ? _cache.Capacity : total, again);
         if (_useCache is not null)
         {
             _useCache.GetTensorMutableDataAsSpan<bool>()[0] = past > 0;
+            _binding.BindInput(_signature.UseCacheBranch!.Name, _useCache);
         }
 
-        if (_signature.AttentionMask is RoleInput mask)
+        _cache.Bind(_binding, length);
+        if (decoding)
         {
-            _mask?.Dispose();
-            int total = past + ids.Length;
-            _mask = OrtValue.CreateTensorValueWithData(OrtMemoryInfo.DefaultInstance, mask.Type, [1, total], _maskMemory!.Start, (long)total * MaskBytes(mask.Type));
-            _binding.BindInput(mask.Name, _mask);
-        }
-
-        _cache.Bind(_binding, ids.Length);
-        Runs.Run(_session.Inference, options, _binding, cancellationToken);
-        _cache.Advance(ids.Length);
-    }
-
-    /// <summary>Binds ids, positions and logits for runs of <paramref name="rows"/> tokens.</summary>
-    private OrtValue[] BindRows(int rows)
-    {
-        OrtValue[] inputs = _singles;
-        if (rows != 1)
-        {
-            if (rows != _rows)
-            {
-                Free(_several);
-                _several = MakeTokenInputs(rows);
-            }
-
-            inputs = _several;
-        }
-
-        if (rows == _rows)
-        {
-            return inputs;
-        }
-
-        _binding.BindInput(_signature.InputIds.Name, inputs[0]);
-        if (_signature.PositionIds is RoleInput positions)
-        {
-            _binding.BindInput(positions.Name, inputs[1]);
-        }
-
-        int logitRows = _signature.LogitsOfLastTokenOnly ? 1 : rows;
-        long bytes = (long)logitRows * _signature.VocabSize * FloatBits.Size(_signature.LogitsType);
-        _logits?.Dispose();
-        _logits = null;
-        if (_logitsMemory is null || _logitsMemory.Bytes < bytes)
-        {
-            _logitsMemory?.Dispose();
-            _logitsMemory = new CacheMemory(bytes);
-        }
-
-        _logits = OrtValue.CreateTensorValueWithData(
-            OrtMemoryInfo.DefaultInstance, _signature.LogitsType, [1, logitRows, _signature.VocabSize], _logitsMemory.Start, bytes);
-        _binding.BindOutput(_signature.Logits, _logits);
-
-        // A run leaves its results in the binding, and the next one must have their shapes: so bound anew when rows change.
-        foreach (string name in _signature.ExtraOutputs)
-        {
-            _binding.BindOutputToDevice(name, OrtMemoryInfo.DefaultInstance);
-        }
-
-        _rows = rows;
-        return inputs;
-    }
-
-    private OrtValue[] MakeTokenInputs(int rows) => _signature.PositionIds is RoleInput positions
-        ? [TokenTensors.Make(_signature.InputIds.Type, rows), TokenTensors.Make(positions.Type, rows)]
-        : [TokenTensors.Make(_signature.InputIds.Type, rows)];
-
-    private static void Free(OrtValue[] values)
-    {
-        foreach (OrtValue value in values)
-        {
-            value.Dispose();
-        }
-    }
-
-    private static int MaskBytes(TensorElementType type) => type == TensorElementType.Int64 ? 8 : 4;
-
-    private static unsafe void FillWithOnes(CacheMemory memory, TensorElementType type)
-    {
-        if (type == TensorElementType.Int64)
-        {
-            new Span<long>((void*)memory.Start, checked((int)(memory.Bytes / 8))).Fill(1);
+            _decode ??= _place is CudaPlace ? Runs.Decoding(_graph ? _capture : null) : Runs.Plain(_session);
+            Runs.Run(_session, _decode, _binding, cancellationToken);
         }
         else
         {
-            new Span<int>((void*)memory.Start, checked((int)(memory.Bytes / 4))).Fill(1);
+            Runs.Run(_session, _prefill!, _binding, cancellationToken);
+            _extra.Learn(_binding);
         }
+
+        _cache.Advance(length);
+    }
+
+    private void WritePositions(int past, int length)
+    {
+        for (int sequence = 0; _positions is not null && sequence < _batch; sequence++)
+        {
+            _positions.WriteRange(sequence * length, length, past, 1);
+        }
+    }
+
+    // Ones for all tokens: rows of a still cache's capacity in decoding, else as long as the sequences are.
+    private void WriteMask(int past, int total, bool decoding)
+    {
+        if (_mask is null)
+        {
+            return;
+        }
+
+        int stride = decoding && _still ? _cache.Capacity : total;
+        if (_batch == 1)
+        {
+            _mask.WriteRange(past, total - past, 1, 0); // one row: earlier ones stay where they are
+        }
+        else
+        {
+            int first = stride == _maskStride ? past : 0;
+            if (first == 0)
+            {
+                _mask.Clear(_written);
+            }
+
+            for (int sequence = 0; sequence < _batch; sequence++)
+            {
+                _mask.WriteRange((sequence * stride) + first, total - first, 1, 0);
+            }
+        }
+
+        _maskStride = stride;
+        _written = Math.Max(_written, ((_batch - 1) * stride) + total);
+    }
+
+    /// <summary>Makes room for ids, positions and logits of a run, and binds its outputs.</summary>
+    private void BindLogits(int rows, bool decoding)
+    {
+        if (_bound == (rows, decoding))
+        {
+            return;
+        }
+
+        bool moved = _ids.Reserve(rows * _batch) | _positions?.Reserve(rows * _batch) == true;
+        int logitRows = _signature.LogitsOfLastTokenOnly ? 1 : rows;
+        long bytes = (long)_batch * logitRows * RowBytes;
+        if (_logitsMemory is null || _logitsMemory.Bytes < bytes)
+        {
+            _logitsMemory?.Dispose();
+            _logitsMemory = _place.Allocate(bytes);
+            moved = true;
+        }
+
+        if (moved)
+        {
+            ForgetGraph();
+        }
+
+        // A run leaves its results in the binding, and the next one must have their shapes: so bound anew when rows change.
+        _logits?.Dispose();
+        _logits = _place.View(_signature.LogitsType, [_batch, logitRows, _signature.VocabSize], _logitsMemory.Start);
+        _binding.BindOutput(_signature.Logits, _logits);
+        _extra.Bind(_binding, decoding);
+        _bound = (rows, decoding);
+    }
+
+    private void ForgetGraph()
+    {
+        _capture = _session.NextCudaGraph();
+        _decode?.Dispose();
+        _decode = null;
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // One run of the model over the next tokens of a sequence: prefill with many, decoding with one.
-using Microsoft.ML.OnnxRuntime;
+using CatsOnnx.Sampling;
 
 namespace CatsOnnx.Generation;
 
@@ -14,7 +14,11 @@ internal abstract class DecodeStep : IDisposable
 
     /// <summary>Runs the next tokens of the sequence.</summary>
     /// <returns>The logits after the last of them, [vocabulary]; they hold until the next run.</returns>
-    public abstract ReadOnlySpan<float> Run(ReadOnlySpan<int> ids, RunOptions options, CancellationToken cancellationToken);
+    public abstract ReadOnlySpan<float> Run(ReadOnlySpan<int> ids, CancellationToken cancellationToken);
+
+    /// <summary>Runs the next tokens of the sequence and chooses the one that follows, where that is cheapest.</summary>
+    public virtual int Choose(ReadOnlySpan<int> ids, ISampler sampler, CancellationToken cancellationToken) =>
+        sampler.Sample(Run(ids, cancellationToken));
 
     /// <summary>Adds the active neurons of the last run to a counter.</summary>
     public abstract void CountActive(ActiveCounter counter);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // For graphs that concatenate (Optimum, torch): past lies in one buffer, present goes to the other, then they change places.
+using CatsOnnx.Memory;
 using CatsOnnx.Session;
 using Microsoft.ML.OnnxRuntime;
 
@@ -8,14 +9,14 @@ namespace CatsOnnx.Generation;
 /// <summary>The growing layout: the tensors are exactly as long as the tokens held.</summary>
 internal sealed class GrowingKvCache : KvCache
 {
-    private CacheMemory? _pastMemory; // every tensor's place, capacity tokens each
-    private CacheMemory? _presentMemory;
+    private TensorMemory? _pastMemory; // every tensor's place, capacity tokens each
+    private TensorMemory? _presentMemory;
     private readonly long[] _offsets; // [2 * layers]: where each tensor begins in either buffer
     private OrtValue?[] _past; // [2 * layers]: keys and values, layer by layer
     private OrtValue?[] _present;
 
-    public GrowingKvCache(ModelSignature signature)
-        : base(signature)
+    public GrowingKvCache(ModelSignature signature, TensorPlace place, int batch)
+        : base(signature, place, batch)
     {
         _offsets = new long[2 * signature.Layers.Count];
         _past = new OrtValue?[_offsets.Length];
@@ -37,11 +38,11 @@ internal sealed class GrowingKvCache : KvCache
         for (int i = 0; i < _offsets.Length; i++)
         {
             _offsets[i] = bytes;
-            bytes += CacheMemory.Aligned(Bytes(Signature.Layers[i / 2], capacity));
+            bytes += TensorMemory.Aligned(Bytes(Signature.Layers[i / 2], capacity));
         }
 
-        _pastMemory = new CacheMemory(bytes);
-        _presentMemory = new CacheMemory(bytes);
+        _pastMemory = Place.Allocate(bytes);
+        _presentMemory = Place.Allocate(bytes);
     }
 
     protected override void Begin(OrtIoBinding binding)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The keys and values of the tokens so far, bound to a session as past and present.
+using CatsOnnx.Memory;
 using CatsOnnx.Session;
 using Microsoft.ML.OnnxRuntime;
 
@@ -18,12 +19,16 @@ public enum CacheLayout
     Shared,
 }
 
-/// <summary>Keys and values of one sequence: for each layer two tensors [1, key value heads, tokens, head size].</summary>
+/// <summary>Keys and values of sequences of equal length: for each layer two tensors [batch, key value heads, tokens, head size].</summary>
 internal abstract class KvCache : IDisposable
 {
-    protected KvCache(ModelSignature signature)
+    private readonly int _batch;
+
+    protected KvCache(ModelSignature signature, TensorPlace place, int batch)
     {
         Signature = signature;
+        Place = place;
+        _batch = batch;
     }
 
     /// <summary>Tokens that there is room for.</summary>
@@ -33,6 +38,8 @@ internal abstract class KvCache : IDisposable
     public int Length { get; private set; }
 
     protected ModelSignature Signature { get; }
+
+    protected TensorPlace Place { get; }
 
     /// <summary>Empties the cache and makes room for <paramref name="capacity"/> tokens; larger memory is kept.</summary>
     /// <param name="capacity">Tokens that will come at most.</param>
@@ -79,9 +86,9 @@ internal abstract class KvCache : IDisposable
 
     /// <summary>Bytes of one layer's keys (or values) for <paramref name="tokens"/> tokens.</summary>
     protected long Bytes(LayerCache layer, int tokens) =>
-        (long)layer.KeyValueHeads * tokens * layer.HeadDim * FloatBits.Size(Signature.CacheType);
+        (long)_batch * layer.KeyValueHeads * tokens * layer.HeadDim * FloatBits.Size(Signature.CacheType);
 
-    /// <summary>A tensor [1, heads, tokens, head size] over memory.</summary>
-    protected OrtValue View(LayerCache layer, nint start, int tokens) => OrtValue.CreateTensorValueWithData(
-        OrtMemoryInfo.DefaultInstance, Signature.CacheType, [1, layer.KeyValueHeads, tokens, layer.HeadDim], start, Bytes(layer, tokens));
+    /// <summary>A tensor [batch, heads, tokens, head size] over memory.</summary>
+    protected OrtValue View(LayerCache layer, nint start, int tokens) =>
+        Place.View(Signature.CacheType, [_batch, layer.KeyValueHeads, tokens, layer.HeadDim], start);
 }

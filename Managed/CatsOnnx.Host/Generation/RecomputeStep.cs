@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // For graphs without a cache: every step runs the whole sequence again.
 using CatsOnnx.Session;
-using Microsoft.ML.OnnxRuntime;
 
 namespace CatsOnnx.Generation;
 
@@ -22,7 +21,7 @@ internal sealed class RecomputeStep : DecodeStep
         _scale = thresholdScale;
     }
 
-    public override ReadOnlySpan<float> Run(ReadOnlySpan<int> ids, RunOptions options, CancellationToken cancellationToken)
+    public override ReadOnlySpan<float> Run(ReadOnlySpan<int> ids, CancellationToken cancellationToken)
     {
         _ids.AddRange(ids);
         _output = _runner.Run(Ids(), _scale, cancellationToken);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // For GroupQueryAttention (GenAI): one buffer a tensor, bound as past and as present; new tokens are written in place.
+using CatsOnnx.Memory;
 using CatsOnnx.Session;
 using Microsoft.ML.OnnxRuntime;
 
@@ -9,11 +10,11 @@ namespace CatsOnnx.Generation;
 internal sealed class SharedKvCache : KvCache
 {
     private readonly OrtValue?[] _values; // [2 * layers]: keys and values, layer by layer
-    private CacheMemory? _memory;
+    private TensorMemory? _memory;
     private bool _bound;
 
-    public SharedKvCache(ModelSignature signature)
-        : base(signature)
+    public SharedKvCache(ModelSignature signature, TensorPlace place, int batch)
+        : base(signature, place, batch)
     {
         _values = new OrtValue?[2 * signature.Layers.Count];
     }
@@ -32,14 +33,14 @@ internal sealed class SharedKvCache : KvCache
     protected override void Allocate(int capacity)
     {
         Dispose();
-        long bytes = Signature.Layers.Sum(layer => 2 * CacheMemory.Aligned(Bytes(layer, capacity)));
-        _memory = new CacheMemory(bytes);
+        long bytes = Signature.Layers.Sum(layer => 2 * TensorMemory.Aligned(Bytes(layer, capacity)));
+        _memory = Place.Allocate(bytes);
         nint start = _memory.Start;
         for (int i = 0; i < _values.Length; i++)
         {
             LayerCache layer = Signature.Layers[i / 2];
             _values[i] = View(layer, start, capacity);
-            start += (nint)CacheMemory.Aligned(Bytes(layer, capacity));
+            start += (nint)TensorMemory.Aligned(Bytes(layer, capacity));
         }
 
         _bound = false;

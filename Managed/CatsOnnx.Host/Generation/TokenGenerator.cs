@@ -7,7 +7,6 @@ using CatsOnnx.GraphRewriter.Model;
 using CatsOnnx.GraphRewriter.Passes;
 using CatsOnnx.Session;
 using CatsOnnx.Tokenization;
-using Microsoft.ML.OnnxRuntime;
 
 namespace CatsOnnx.Generation;
 
@@ -19,6 +18,9 @@ public sealed record TokenGeneratorOptions
 
     /// <summary>The most prompt tokens of one run; longer prompts take several. Bounds the memory of the logits.</summary>
     public int PrefillChunk { get; init; } = 512;
+
+    /// <summary>Whether decoding on a GPU may replay a CUDA graph, where the session can (<see cref="ModelSession.UsesCudaGraph"/>).</summary>
+    public bool CudaGraph { get; init; } = true;
 
     /// <summary>Outputs with the active neurons of an MLP, and its intermediate size; empty: sparsity is not measured.</summary>
     public IReadOnlyDictionary<string, int> ActiveOutputs { get; init; } = new Dictionary<string, int>();
@@ -203,7 +205,6 @@ public sealed class TokenGenerator : IDisposable
     {
         cancellationToken.ThrowIfCancellationRequested();
         using ModelSession.Usage use = Session.Use();
-        using RunOptions run = new();
         StreamingDecoder decoder = Tokenizer.CreateStreamingDecoder();
         if (request.Ids.Any(id => id < Tokenizer.VocabularySize && !Tokenizer.IsSpecial(id)))
         {
@@ -219,10 +220,10 @@ public sealed class TokenGenerator : IDisposable
 
         long start = Stopwatch.GetTimestamp();
         _step ??= Session.Signature.HasCache
-            ? new CachedDecodeStep(Session, _options.CacheLayout, _options.PrefillChunk)
+            ? new CachedDecodeStep(Session, _options)
             : new RecomputeStep(Session);
         _step.Begin(request.Ids.Length + request.MaxNewTokens - 1, options.ThresholdScale);
-        int next = options.Sampler.Sample(_step.Run(request.Ids, run, cancellationToken));
+        int next = _step.Choose(request.Ids, options.Sampler, cancellationToken);
         long first = Stopwatch.GetTimestamp();
         while (true)
         {
@@ -241,7 +242,7 @@ public sealed class TokenGenerator : IDisposable
             }
 
             cancellationToken.ThrowIfCancellationRequested(); // the callback may have ended the request or the generator
-            next = options.Sampler.Sample(_step.Run([next], run, cancellationToken));
+            next = _step.Choose([next], options.Sampler, cancellationToken);
             _step.CountActive(counter);
         }
 

@@ -58,6 +58,42 @@ internal static class CustomOpLibrary
         return Marshal.PtrToStringUTF8((nint)text) ?? throw new InvalidOperationException($"CatsDescribeOps of '{FindPath()}' gave no text.");
     }
 
+    /// <summary>Whether the library was built with CUDA; false where it is nowhere.</summary>
+    public static unsafe bool HasCuda
+    {
+        get
+        {
+            if (!TryExport("CatsDescribeOps", out nint function))
+            {
+                return false;
+            }
+
+            byte* text = ((delegate* unmanaged[Cdecl]<byte*>)function)();
+            using System.Text.Json.JsonDocument description = System.Text.Json.JsonDocument.Parse(Marshal.PtrToStringUTF8((nint)text) ?? "{}");
+            return description.RootElement.TryGetProperty("cuda_architectures", out System.Text.Json.JsonElement architectures)
+                && architectures.ValueKind == System.Text.Json.JsonValueKind.String;
+        }
+    }
+
+    /// <summary>How many kernels ONNX Runtime made for a device (0 the CPU, 1 CUDA) in this process; 0 where the library is
+    /// nowhere or another version.</summary>
+    public static unsafe long KernelsMade(int device) =>
+        TryExport("CatsKernelsMade", out nint function) ? ((delegate* unmanaged[Cdecl]<int, long>)function)(device) : 0;
+
+    /// <summary>A function of the library; false where the library is nowhere, or has no such function.</summary>
+    public static bool TryExport(string name, out nint function)
+    {
+        try
+        {
+            return NativeLibrary.TryGetExport(Load(), name, out function);
+        }
+        catch (DllNotFoundException)
+        {
+            function = 0;
+            return false;
+        }
+    }
+
     private static nint Load()
     {
         lock (s_lock)

@@ -16,6 +16,8 @@ public sealed class Greedy : ISampler
     {
         int best = TensorPrimitives.IndexOfMax(logits);
         return best >= 0 && !float.IsNaN(logits[best]) ? best
-            : throw new InvalidDataException($"The model gave NaN as the logit of token {best}.");
+            : throw NotANumber(best);
     }
+
+    internal static InvalidDataException NotANumber(int token) => new($"The model gave NaN as the logit of token {token}.");
 }

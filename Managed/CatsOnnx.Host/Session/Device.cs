@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Where a session runs: the CPU, or a GPU by index.
 using System.Globalization;
+using CatsOnnx.Native;
 using Microsoft.ML.OnnxRuntime;
 
 namespace CatsOnnx.Session;
@@ -45,9 +46,17 @@ public readonly record struct Device(string Kind, int Index)
     /// <inheritdoc/>
     public override string ToString() => IsCpu ? "cpu" : $"{Kind}:{Index}";
 
-    /// <summary>Adds the execution provider to session options (ONNX Runtime always has the CPU's).</summary>
+    /// <summary>A GPU's name, as "NVIDIA H200"; null for the CPU.</summary>
+    /// <exception cref="NotSupportedException">There is no such GPU, or no driver that serves.</exception>
+    public string? Name() => IsCpu ? null : CudaDriver.Instance.DeviceName(Index);
+
+    /// <summary>Bytes of a GPU's memory that are free; null for the CPU.</summary>
+    /// <exception cref="NotSupportedException">There is no such GPU, or no driver that serves.</exception>
+    public long? FreeMemory() => IsCpu ? null : CudaDriver.Instance.FreeMemory(Index);
+
+    /// <summary>Fails where ONNX Runtime has no provider for the device.</summary>
     /// <exception cref="NotSupportedException">The application's ONNX Runtime was built without it.</exception>
-    internal void AddTo(SessionOptions options)
+    internal void RequireProvider()
     {
         if (IsCpu)
         {
@@ -60,7 +69,38 @@ public readonly record struct Device(string Kind, int Index)
             throw new NotSupportedException($"Device {this} needs CUDAExecutionProvider, but this ONNX Runtime has only {string.Join(", ", available)}. "
                 + "Reference Microsoft.ML.OnnxRuntime.Gpu (MSBuild property CatsOrt=Gpu in this repository).");
         }
+    }
 
-        options.AppendExecutionProvider_CUDA(Index);
+    /// <summary>Adds the CUDA provider to session options (ONNX Runtime always has the CPU's).</summary>
+    /// <param name="options">The session's options.</param>
+    /// <param name="stream">The stream that runs go into.</param>
+    /// <param name="graph">Whether runs may be captured as CUDA graphs.</param>
+    /// <param name="more">Options of the provider by name, which go before ours.</param>
+    /// <exception cref="NotSupportedException">The provider cannot be loaded.</exception>
+    internal void AddCudaTo(SessionOptions options, nint stream, bool graph, IReadOnlyDictionary<string, string> more)
+    {
+        Dictionary<string, string> values = new(StringComparer.Ordinal)
+        {
+            ["device_id"] = Index.ToString(CultureInfo.InvariantCulture),
+            ["user_compute_stream"] = stream.ToString(CultureInfo.InvariantCulture),
+            ["enable_cuda_graph"] = graph ? "1" : "0",
+            ["arena_extend_strategy"] = "kSameAsRequested", // weights fill a GPU; doubling arenas do not fit beside them
+        };
+        foreach ((string name, string value) in more)
+        {
+            values[name] = value;
+        }
+
+        try
+        {
+            using OrtCUDAProviderOptions provider = new();
+            provider.UpdateOptions(values);
+            options.AppendExecutionProvider_CUDA(provider);
+        }
+        catch (OnnxRuntimeException error)
+        {
+            throw new NotSupportedException($"ONNX Runtime {OrtEnv.Instance().GetVersionString()} cannot use {this}: {error.Message} "
+                + "Its CUDA provider needs the libraries of CUDA 13 (libcudart, libcublas, libcufft, libcurand) and cuDNN 9 where the loader finds them, as by LD_LIBRARY_PATH.", error);
+        }
     }
 }

@@ -2,6 +2,7 @@
 // An InferenceSession whose graph is understood as a language model.
 using CatsOnnx.GraphRewriter.Model;
 using CatsOnnx.GraphRewriter.Passes;
+using CatsOnnx.Memory;
 using Microsoft.ML.OnnxRuntime;
 
 namespace CatsOnnx.Session;
@@ -16,11 +17,16 @@ public sealed class ModelSession : IDisposable
     private readonly Lock _lock = new();
     private WindowRunner? _windows;
     private int _users;
+    private int _cudaGraphs;
     private bool _disposed;
 
-    private ModelSession(InferenceSession session, ModelFolder folder, ModelSignature signature, ModelSessionOptions options)
+    private ModelSession(Opened opened, ModelFolder folder, ModelSignature signature, ModelSessionOptions options)
     {
-        Inference = session;
+        Inference = opened.Session;
+        Place = opened.Place;
+        UsesCudaGraph = opened.Graph;
+        CudaGraphRefusal = opened.GraphRefusal;
+        CatsKernels = opened.Kernels;
         Folder = folder;
         Signature = signature;
         Options = options;
@@ -50,6 +56,24 @@ public sealed class ModelSession : IDisposable
     /// <summary>ONNX Runtime's session, for what is not here. It belongs to this object.</summary>
     public InferenceSession Inference { get; }
 
+    /// <summary>Where the nodes of ai.cats were placed.</summary>
+    public CatsPlacement CatsKernels { get; }
+
+    /// <summary>Whether decoding may replay a CUDA graph.</summary>
+    public bool UsesCudaGraph { get; }
+
+    /// <summary>Why ONNX Runtime refused to capture this model's graph, or null.</summary>
+    public string? CudaGraphRefusal { get; }
+
+    /// <summary>The memory of the session's device.</summary>
+    internal TensorPlace Place { get; }
+
+    /// <summary>A number for a CUDA graph of this session that none had before.</summary>
+    internal int NextCudaGraph() => Interlocked.Increment(ref _cudaGraphs);
+
+    /// <summary>Held by a run on a GPU.</summary>
+    internal Lock RunLock { get; } = new();
+
     /// <summary>Opens the graph of a folder. Where its configuration has a sliding window that the exporter left out of the
     /// attention nodes, they get it in memory (<see cref="SlidingWindow"/>).</summary>
     /// <exception cref="InvalidDataException">ONNX Runtime cannot load the graph, or it is no language model that is understood.</exception>
@@ -67,8 +91,7 @@ public sealed class ModelSession : IDisposable
             }
         }
 
-        using SessionOptions made = options.Make(CatsDomain.IsImported(folder.ModelPath), externalDataFolder: null);
-        return Create(folder, options, [], () => new InferenceSession(folder.ModelPath, made));
+        return Create(folder, options, CatsDomain.IsImported(folder.ModelPath), null, [], made => new InferenceSession(folder.ModelPath, made));
     }
 
     /// <summary>Opens the graph of a folder with an output of active neurons for each sparse layer, in memory alone.</summary>
@@ -115,8 +138,7 @@ public sealed class ModelSession : IDisposable
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(folder);
         options ??= new ModelSessionOptions();
-        using SessionOptions made = options.Make(CatsDomain.IsImported(model), folder.ModelDirectory);
-        return Create(folder, options, extraOutputs ?? [], () => new InferenceSession(model, made));
+        return Create(folder, options, CatsDomain.IsImported(model), folder.ModelDirectory, extraOutputs ?? [], made => new InferenceSession(model, made));
     }
 
     /// <summary>Runs one window without a past and gives its logits and extra outputs. One call at a time; for several at
@@ -170,34 +192,60 @@ public sealed class ModelSession : IDisposable
         }
     }
 
-    private static ModelSession Create(ModelFolder folder, ModelSessionOptions options, IReadOnlyCollection<string> extraOutputs, Func<InferenceSession> open)
+    private static ModelSession Create(
+        ModelFolder folder,
+        ModelSessionOptions options,
+        bool usesCats,
+        string? externalDataFolder,
+        IReadOnlyCollection<string> extraOutputs,
+        Func<SessionOptions, InferenceSession> open)
     {
-        InferenceSession session;
+        options.Device.RequireProvider();
+        TensorPlace place = TensorPlace.Of(options.Device);
+        Opened? opened = null;
         try
         {
-            lock (s_creation)
+            bool graph = place is CudaPlace && (options.CudaGraph ?? folder.Config.PastPresentShareBuffer);
+            try
             {
-                session = open();
+                opened = Open(graph, refusal: null);
             }
+            catch (OnnxRuntimeException error) when (graph && options.CudaGraph is null && error.Message.Contains("graph capture", StringComparison.Ordinal))
+            {
+                opened = Open(graph: false, error.Message);
+            }
+
+            ModelSession session = new(opened, folder, ModelSignature.Read(opened.Session, folder, extraOutputs), options);
+            options.Opened?.Invoke(session);
+            return session;
         }
         catch (OnnxRuntimeException error)
         {
+            place.Dispose();
             throw new InvalidDataException($"ONNX Runtime {OrtEnv.Instance().GetVersionString()} cannot load '{folder.ModelPath}': {error.Message}", error);
-        }
-
-        try
-        {
-            return new ModelSession(session, folder, ModelSignature.Read(session, folder, extraOutputs), options);
         }
         catch (InvalidDataException error)
         {
-            session.Dispose();
+            opened?.Session.Dispose();
+            place.Dispose();
             throw new InvalidDataException($"'{folder.ModelPath}': {error.Message}", error);
         }
         catch
         {
-            session.Dispose();
+            opened?.Session.Dispose();
+            place.Dispose();
             throw;
+        }
+
+        Opened Open(bool graph, string? refusal)
+        {
+            using SessionOptions made = options.Make(usesCats, externalDataFolder, place, graph);
+            lock (s_creation)
+            {
+                CatsPlacement before = CatsPlacement.Now();
+                InferenceSession session = open(made);
+                return new Opened(session, place, graph, refusal, CatsPlacement.Now() - before);
+            }
         }
     }
 
@@ -218,7 +266,10 @@ public sealed class ModelSession : IDisposable
     {
         _windows?.Dispose();
         Inference.Dispose();
+        Place.Dispose();
     }
+
+    private sealed record Opened(InferenceSession Session, TensorPlace Place, bool Graph, string? GraphRefusal, CatsPlacement Kernels);
 
     /// <summary>A use of the session that keeps it alive.</summary>
     internal readonly struct Usage(ModelSession session) : IDisposable

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // How a model is opened: device, threads, graph optimization, whether the ai.cats kernels are used.
+using CatsOnnx.Memory;
 using Microsoft.ML.OnnxRuntime;
 
 namespace CatsOnnx.Session;
@@ -20,10 +21,28 @@ public sealed record ModelSessionOptions
     /// its own functions in standard operators.</summary>
     public bool? UseCatsKernels { get; init; }
 
+    /// <summary>Whether every node must run on <see cref="Device"/>. Off by default: exports keep a few nodes on the CPU that
+    /// compute shapes. On a GPU, with this on, opening a model fails where one would be placed on the CPU.</summary>
+    public bool Strict { get; init; }
+
+    /// <summary>Whether decoding on a GPU replays a CUDA graph. Null: where the model's cache is a shared buffer and ONNX
+    /// Runtime can capture its graph. True: opening fails where that cannot be.</summary>
+    public bool? CudaGraph { get; init; }
+
+    /// <summary>Options of ONNX Runtime's CUDA provider by name, such as use_tf32 or gpu_mem_limit.</summary>
+    public IReadOnlyDictionary<string, string> CudaProviderOptions { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Called with ONNX Runtime's options last, to set what is not here.</summary>
     public Action<SessionOptions>? Configure { get; init; }
 
-    internal SessionOptions Make(bool usesCats, string? externalDataFolder)
+    /// <summary>Called with each session that was opened with these options, to look at it.</summary>
+    public Action<ModelSession>? Opened { get; init; }
+
+    /// <param name="usesCats">Whether the model has nodes of ai.cats.</param>
+    /// <param name="externalDataFolder">Where a model in memory has its weights, or null.</param>
+    /// <param name="place">The device's memory.</param>
+    /// <param name="graph">Whether runs on a GPU may be captured.</param>
+    internal SessionOptions Make(bool usesCats, string? externalDataFolder, TensorPlace place, bool graph)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(Threads);
         // ONNX Runtime warns at every load that cats.threshold_scale is an input with a default; errors come as exceptions.
@@ -40,7 +59,15 @@ public sealed record ModelSessionOptions
                 options.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", externalDataFolder);
             }
 
-            Device.AddTo(options);
+            if (place is CudaPlace cuda)
+            {
+                Device.AddCudaTo(options, cuda.Stream, graph, CudaProviderOptions);
+                if (Strict)
+                {
+                    options.AddSessionConfigEntry("session.disable_cpu_ep_fallback", "1");
+                }
+            }
+
             if (UseCatsKernels ?? usesCats)
             {
                 options.RegisterCats();

@@ -48,11 +48,13 @@ public sealed class WindowRunner : IDisposable
                 Prepare(ids.Length, signature);
             }
 
+            // Bound anew each time: for a device of its own ONNX Runtime copies an input when it is bound.
             TokenTensors.Fill(_ids!, ids);
+            _binding!.BindInput(signature.InputIds.Name, _ids!);
             SetScale(thresholdScale ?? 1, signature);
-            using RunOptions run = new();
-            Runs.Run(_session.Inference, run, _binding!, cancellationToken);
-            _results = _binding!.GetOutputValues();
+            using RunOptions run = Runs.Plain(_session);
+            Runs.Run(_session, run, _binding, cancellationToken);
+            _results = _binding.GetOutputValues();
             return Collect(ids.Length, signature);
         }
     }
@@ -100,7 +102,6 @@ public sealed class WindowRunner : IDisposable
         OrtIoBinding binding = _session.Inference.CreateIoBinding();
         _binding = binding;
         _ids = Own(TokenTensors.Make(signature.InputIds.Type, length));
-        binding.BindInput(signature.InputIds.Name, _ids);
         if (signature.AttentionMask is RoleInput mask)
         {
             OrtValue ones = Own(TokenTensors.Make(mask.Type, length));
@@ -123,7 +124,6 @@ public sealed class WindowRunner : IDisposable
         if (signature.ThresholdScale is RoleInput scale)
         {
             _scale = Own(TokenTensors.MakeScalar(scale));
-            binding.BindInput(scale.Name, _scale);
         }
 
         foreach (LayerCache layer in signature.Layers)
@@ -164,9 +164,10 @@ public sealed class WindowRunner : IDisposable
 
     private void SetScale(float scale, ModelSignature signature)
     {
-        if (signature.ThresholdScale is not null)
+        if (signature.ThresholdScale is RoleInput input)
         {
             _scale!.GetTensorMutableDataAsSpan<float>().Fill(scale);
+            _binding!.BindInput(input.Name, _scale);
         }
     }
 

@@ -89,8 +89,8 @@ public sealed class SequenceRunner(ModelSession session)
                 binding.BindOutputToDevice(output, OrtMemoryInfo.DefaultInstance);
             }
 
-            using RunOptions options = new();
-            Runs.Run(session.Inference, options, binding, cancellationToken);
+            using RunOptions options = Runs.Plain(session);
+            Runs.Run(session, options, binding, cancellationToken);
             return new SequenceOutput(outputs, binding.GetOutputValues());
         }
         finally
@@ -102,16 +102,20 @@ public sealed class SequenceRunner(ModelSession session)
     private static void BindTokens(
         ReadOnlySpan<int> ids, int batch, int length, int pastLength, ModelSignature signature, OrtIoBinding binding, List<OrtValue> inputs)
     {
-        TokenTensors.Fill(Bind(signature.InputIds, [batch, length], binding, inputs), ids);
+        // Filled before they are bound: for a device of its own ONNX Runtime copies an input when it is bound.
+        TokenTensors.Fill(Make(signature.InputIds, [batch, length], inputs), ids);
+        binding.BindInput(signature.InputIds.Name, inputs[^1]);
         if (signature.AttentionMask is RoleInput mask)
         {
-            TokenTensors.FillWithOnes(Bind(mask, [batch, pastLength + length], binding, inputs));
+            TokenTensors.FillWithOnes(Make(mask, [batch, pastLength + length], inputs));
+            binding.BindInput(mask.Name, inputs[^1]);
         }
 
         if (signature.PositionIds is RoleInput positions)
         {
             int[] numbers = [.. Enumerable.Range(0, batch * length).Select(index => pastLength + index % length)];
-            TokenTensors.Fill(Bind(positions, [batch, length], binding, inputs), numbers);
+            TokenTensors.Fill(Make(positions, [batch, length], inputs), numbers);
+            binding.BindInput(positions.Name, inputs[^1]);
         }
 
         if (signature.UseCacheBranch is RoleInput branch)
@@ -158,10 +162,9 @@ public sealed class SequenceRunner(ModelSession session)
         binding.BindInput(input.Name, inputs[^1]);
     }
 
-    private static OrtValue Bind(RoleInput input, long[] shape, OrtIoBinding binding, List<OrtValue> inputs)
+    private static OrtValue Make(RoleInput input, long[] shape, List<OrtValue> inputs)
     {
         inputs.Add(OrtValue.CreateAllocatedTensorValue(OrtAllocator.DefaultInstance, input.Type, shape));
-        binding.BindInput(input.Name, inputs[^1]);
         return inputs[^1];
     }
 }
