@@ -21,17 +21,25 @@ public sealed class PackedFeed : IDisposable
 
     public PackedFeed()
     {
-        CudaLibrary = Path.Combine(SharedFiles.RepositoryRoot, "artifacts", "native", "cuda", "libcats_onnx.so");
-        if (!File.Exists(CudaLibrary))
-        {
-            string folder = Directory.CreateDirectory(Sandbox["cuda"]).FullName;
-            Sandbox.Run("bash", "-c", CudaStandIn, "bash", SharedFiles.RepositoryRoot, folder).Expect(0);
-            CudaLibrary = Path.Combine(folder, "libcats_onnx.so");
-        }
-
-        Pack = Sandbox.Build("pack", Path.Combine(SharedFiles.RepositoryRoot, "CatsOnnx.sln"),
-            "--no-build", "-warnaserror", $"-p:CatsCudaLibrary={CudaLibrary}", "-o", Sandbox.Feed).Expect(0);
         Version = XDocument.Load(Path.Combine(SharedFiles.RepositoryRoot, "Directory.Build.props")).Descendants("Version").Single().Value;
+        CudaLibrary = Path.Combine(SharedFiles.RepositoryRoot, "artifacts", "native", "cuda", "libcats_onnx.so");
+        try
+        {
+            if (!File.Exists(CudaLibrary))
+            {
+                string folder = Directory.CreateDirectory(Sandbox["cuda"]).FullName;
+                Sandbox.Run("bash", "-c", CudaStandIn, "bash", SharedFiles.RepositoryRoot, folder).Expect(0);
+                CudaLibrary = Path.Combine(folder, "libcats_onnx.so");
+            }
+
+            Pack = Sandbox.Build("pack", Path.Combine(SharedFiles.RepositoryRoot, "CatsOnnx.sln"),
+                "--no-build", "-warnaserror", $"-p:CatsCudaLibrary={CudaLibrary}", "-o", Sandbox.Feed).Expect(0);
+        }
+        catch
+        {
+            Sandbox.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The version of every package.</summary>
