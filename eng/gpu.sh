@@ -30,14 +30,14 @@ build() {
   cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DCATS_CUDA=ON -DCATS_TESTS=ON \
     -DCMAKE_CUDA_COMPILER="$(command -v nvcc)" \
     -DCMAKE_CUDA_ARCHITECTURES="${CATS_CUDA_ARCHITECTURES:-90a-real}" "${include[@]}"
-  cmake --build "$build" -j"$(nproc)" --target cats_onnx ort_cuda_test cuda_rows_test launch_plan_test \
+  cmake --build "$build" -j"$(nproc)" --target cats_onnx ort_cuda_test cuda_rows_test cuda_greedy_test launch_plan_test \
     cuda_planted_bugs cuda_sparse_row_check cuda_sparse_row_bench cuda_sparse_rows_bench
 }
 
 run_tests() {
   export CATS_REQUIRE_CUDA=1
   local failed=0
-  for test in launch_plan_test cuda_rows_test ort_cuda_test; do
+  for test in launch_plan_test cuda_rows_test cuda_greedy_test ort_cuda_test; do
     echo "== $test"
     timeout 240 "$build/tests/Native/$test" --gtest_brief=1 || failed=1
   done
@@ -70,15 +70,28 @@ tool_tests() {
   return $failed
 }
 
-# Shapes and what is asked of them: benchmarks/results/h200/model.md, rewrite.md.
+# A model of each shape with random weights in float16; of the first one also how long rewriting takes and in what memory.
 bench_model() {
   need_app || return 1
-  local work cats=$CATS_GPU_APP/cats shape
+  local work cats=$CATS_GPU_APP/cats shape shapes=${CATS_SHAPES:-llama2-7b mistral-7b} demo=models/demo
   work=$(mktemp -d)
-  for shape in ${CATS_SHAPES:-llama2-7b mistral-7b}; do
+  for shape in $shapes; do
     echo "### $shape"
-    timeout 270 "$cats" bench --shape "$shape" --device cuda --sparsity ${CATS_SPARSITIES:-0.5 0.7 0.9} --rows ${CATS_ROWS:-1 2 4 8} \
+    timeout 120 "$cats" make-model --shape "$shape" --dtype fp16 -o "$work/source" || return 1
+    if [ "$shape" = "${shapes%% *}" ]; then
+      timeout 120 "$cats" calibrate "$work/source" --text $demo/calibrate.txt --tokenizer $demo --max-tokens 2048 --device cuda -o "$work/thresholds.json" || return 1
+      python3 - "$cats" rewrite "$work/source" -o "$work/sparse" --thresholds "$work/thresholds.json" --check off --rid none <<'PYTHON' || return 1
+import resource, subprocess, sys, time
+start = time.time()
+subprocess.run(sys.argv[1:], check=True)
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+print(f"cats rewrite --thresholds F --check off: {time.time() - start:.1f} s, at most {peak:.0f} MiB resident")
+PYTHON
+      rm -rf "$work/sparse"
+    fi
+    timeout 400 "$cats" bench "$work/source" --device cuda --sparsity ${CATS_SPARSITIES:-0.5 0.7 0.9} --rows ${CATS_ROWS:-1 2 4 8} \
       --prefill ${CATS_PREFILL:-512 2048} --context 512 --steps 48 --work "$work" || return 1
+    rm -rf "$work/source"
     echo
   done
   rm -rf "$work"
@@ -96,7 +109,7 @@ pack() {
     dotnet publish $project -c Release -r linux-x64 --self-contained -p:UseAppHost=true -p:DebugType=none -o "$app/app" -v quiet
   done
   rm -rf "$app"/app/{onnxruntime*,libonnxruntime*,libcats_onnx*,models,runtimes} "$app"/app/lib{mscordaccore,mscordbi,clrgc,clrgcexp,coreclrtraceptprovider}.so
-  rm -f "$app"/app/System.Private.{Xml,DataContractSerialization}*.dll "$app"/app/System.Data.Common.dll "$app"/app/Microsoft.VisualBasic*.dll "$app"/app/*.pdb
+  rm -f "$app"/app/System.Private.DataContractSerialization.dll "$app"/app/Microsoft.VisualBasic*.dll "$app"/app/*.pdb
   tar cf - -C "$app" app | xz -T0 -6 >"$folder/app.tar.xz"
   rm -rf "$app"
   cp "${CATS_ORT_INCLUDE_DIR:-$HOME/.nuget/packages/microsoft.ml.onnxruntime/$(sed -n 's/.*<OnnxRuntimeVersion>\(.*\)<.*/\1/p' Directory.Packages.props)/build/native/include}"/*.h "$folder/inc/"

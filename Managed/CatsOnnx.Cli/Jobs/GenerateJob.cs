@@ -32,8 +32,17 @@ internal static class GenerateJob
     {
         ModelInput input = ModelInput.Open(request.Model);
         TextTokenizer tokenizer = input.Folder.LoadTokenizer(request.Tokenizer);
-        output.Piece(request.Prompt);
-        GenerationResult result = Generate(input, tokenizer, request, output.Piece, cancellation);
+        string prompt = request.Prompt; // shown with the first piece, when the model runs
+        GenerationResult result = Generate(
+            input,
+            tokenizer,
+            request,
+            piece =>
+            {
+                output.Piece(prompt + piece);
+                prompt = "";
+            },
+            cancellation);
         GenerationStatistics statistics = result.Statistics;
         output.Line();
         if (request.Ids)

@@ -82,6 +82,7 @@ public readonly record struct Device(string Kind, int Index)
         Dictionary<string, string> values = new(StringComparer.Ordinal)
         {
             ["device_id"] = Index.ToString(CultureInfo.InvariantCulture),
+            ["has_user_compute_stream"] = "1", // without it ONNX Runtime takes the default stream
             ["user_compute_stream"] = stream.ToString(CultureInfo.InvariantCulture),
             ["enable_cuda_graph"] = graph ? "1" : "0",
             ["arena_extend_strategy"] = "kSameAsRequested", // weights fill a GPU; doubling arenas do not fit beside them
