@@ -8,10 +8,12 @@ CATS_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 tool=$CATS_ROOT/artifacts/bin/CatsOnnx.Cli/release/cats.dll
 stamp=$CATS_ROOT/artifacts/cats.stamp
+natives=${CatsOrt:-Cpu}
 sources=(GraphRewriter CustomOp Managed CMakeLists.txt CMakePresets.json Directory.Build.props Directory.Build.targets Directory.Packages.props global.json)
 
 changed() {
   [ -f "$tool" ] && [ -f "$stamp" ] || return 0
+  [ "$(<"$stamp")" = "$natives" ] || return 0  # built with the other natives
   # Directories count too: a removed file changes its folder.
   [ -n "$(cd "$CATS_ROOT" && find "${sources[@]}" -newer "$stamp" -print -quit)" ]
 }
@@ -21,6 +23,7 @@ if changed; then
   need_packages cmake:cmake g++:g++ make:make
   mkdir -p "$CATS_ROOT/artifacts"
   begun=$(mktemp "$CATS_ROOT/artifacts/cats.XXXXXX")
+  printf '%s' "$natives" >"$begun"
   say "building (first time: a few minutes) ..."
   log=$CATS_ROOT/artifacts/cats-build.log
   if ! dotnet build "$CATS_ROOT/Managed/CatsOnnx.Cli/CatsOnnx.Cli.csproj" -c Release -v quiet >"$log" 2>&1; then

@@ -23,8 +23,9 @@ extern "C" {
 CATS_EXPORT const char* CatsVersion(void) CATS_NOEXCEPT;
 
 /* One JSON document: version, domain, built_api, floor_api, isa (the chosen one), isas (those that run here),
- * cuda_architectures (null: built without CUDA), ops (inputs, outputs, attributes, dtypes, kernels). Static
- * memory; null only where memory ran out. */
+ * built_isas (those in this file), cuda_architectures ("90a-real 120"; null: built without CUDA), contents (a
+ * line that says both and stands in the file as it is), ops (inputs, outputs, attributes, dtypes, kernels).
+ * Static memory; null only where memory ran out. */
 CATS_EXPORT const char* CatsDescribeOps(void) CATS_NOEXCEPT;
 
 /* T, the type of tensors of the op's dtype. */

@@ -18,11 +18,8 @@ build=${CATS_CUDA_BUILD:-artifacts/native/cuda}
 results=${CATS_RESULTS:-benchmarks/results/h200}
 mkdir -p "$results"
 
-# The hash of the device code: a result holds for it and for no other.
-code_hash() { cat CustomOp/kernels/cuda/* CustomOp/formats/* CustomOp/kernels/{decision,silu}.h | sha256sum | cut -c1-16; }
-
 report() {  # report NAME: what comes in goes to the screen and to the file, with what it was measured on
-  { echo "device code $(code_hash), $(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader)"; cat; } |
+  { echo "device code $(eng/code_hash.sh), $(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader)"; cat; } |
     tee "$results/$1"
 }
 

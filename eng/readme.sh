@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Refreshes the included code and tables of README.md from their sources.
+# Refreshes the included code and tables of README.md and docs/packages.md from their sources.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . eng/setup.sh

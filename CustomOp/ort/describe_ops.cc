@@ -9,8 +9,22 @@
 #include "ort/custom_op_adapter.h"
 #include "ort/op_list.h"
 
+// What the build holds. CMake names the CUDA architectures: "80-real 90a-real 120".
+#if defined(__x86_64__)
+#define CATS_BUILT_ISAS "generic avx2 avx512"
+#else
+#define CATS_BUILT_ISAS "generic"
+#endif
+#ifndef CATS_CUDA_ARCHITECTURES
+#define CATS_CUDA_ARCHITECTURES "none"
+#endif
+
 namespace cats {
 namespace {
+
+// Stands in the file as it is here, so that a package can say what it holds without running it.
+[[gnu::used]] constexpr char kContents[] = "cats_onnx " CATS_VERSION " holds CPU kernels: " CATS_BUILT_ISAS
+                                           "; CUDA kernels: " CATS_CUDA_ARCHITECTURES;
 
 std::string Quoted(const char* text) {
   std::string result = "\"";
@@ -29,6 +43,20 @@ std::string Array(const Range& range, Describe&& describe) {
 }
 
 std::string Names(std::span<const char* const> names) { return Array(names, Quoted); }
+
+std::string BuiltIsas() {
+  std::string result;
+  for (Isa isa : kIsas) {
+    if (GatedMlpKernelsOf(isa, DType::kF32) != nullptr)
+      result += (result.empty() ? "" : ", ") + Quoted(NameOf(isa));
+  }
+  return "[" + result + "]";
+}
+
+std::string CudaArchitectures() {
+  const std::string words = CATS_CUDA_ARCHITECTURES;
+  return words == "none" ? "null" : Quoted(words.c_str());
+}
 
 std::string DescribeParameter(const Parameter& parameter) {
   return "{\"name\": " + Quoted(parameter.name) + ", \"type\": " + Quoted(NameOf(parameter.type)) +
@@ -56,15 +84,6 @@ std::string DescribeOp(const OpDefinition* op) {
          ", \"kernels\": " + Array(op->kernels, DescribeKernel) + "}";
 }
 
-// The CUDA architectures of this build as CMake names them, "90a-real"; null without CUDA.
-std::string CudaArchitectures() {
-#if defined(CATS_CUDA_ARCHITECTURES)
-  return Quoted(CATS_CUDA_ARCHITECTURES);
-#else
-  return "null";
-#endif
-}
-
 std::string Describe() {
   std::string isas;
   for (Isa isa : kIsas) {
@@ -76,7 +95,8 @@ std::string Describe() {
          ", \"built_api\": " + std::to_string(ORT_API_VERSION) +
          ", \"floor_api\": " + std::to_string(kFloorApiVersion) + ", \"isa\": " + Quoted(NameOf(choice.isa)) +
          ", \"isa_error\": " + (choice.error == nullptr ? std::string("null") : Quoted(choice.error)) +
-         ", \"isas\": [" + isas + "], \"cuda_architectures\": " + CudaArchitectures() +
+         ", \"isas\": [" + isas + "], \"built_isas\": " + BuiltIsas() +
+         ", \"cuda_architectures\": " + CudaArchitectures() + ", \"contents\": " + Quoted(kContents) +
          ", \"ops\": " + Array(Ops(), DescribeOp) + "}";
 }
 

@@ -12,6 +12,7 @@ public sealed partial class DependencyTests
     {
         ["CatsOnnx.GraphRewriter"] = [],
         ["CatsOnnx.Native"] = [],
+        ["CatsOnnx.Native.Cuda"] = [],
         ["CatsOnnx.Host"] = ["CatsOnnx.GraphRewriter", "CatsOnnx.Native"],
         ["CatsOnnx.Calibration"] = ["CatsOnnx.Host", "CatsOnnx.GraphRewriter"],
         ["CatsOnnx.Evaluation"] = ["CatsOnnx.Host", "CatsOnnx.GraphRewriter", "CatsOnnx.Calibration"],
