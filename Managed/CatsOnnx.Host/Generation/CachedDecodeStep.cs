@@ -273,6 +273,7 @@ internal sealed class CachedDecodeStep : DecodeStep
     // ids: [batch, length]; none where the device has made the inputs.
     private void RunOnce(ReadOnlySpan<int> ids, int length, CancellationToken cancellationToken)
     {
+        _cache.RequireRoom(length);
         int past = _cache.Length;
         int total = past + length;
         bool decoding = length == 1 && past > 0;

@@ -148,16 +148,7 @@ public sealed class CudaTests(ITestOutputHelper output) : IDisposable
         Need();
         ModelFolder folder = Sparse(Model(export), 0.5, "batch");
         using ModelSession session = ModelSession.Open(folder, s_gpu);
-        const int Length = 9;
-        const int Steps = 24;
-        Random random = new(3);
-        int[] prompts = [.. Enumerable.Range(0, batch * Length).Select(_ => random.Next(session.Signature.VocabSize))];
-        int[][] together = Decode(session, batch, prompts, Steps);
-        for (int sequence = 0; sequence < batch; sequence++)
-        {
-            int[][] alone = Decode(session, 1, prompts[(sequence * Length)..((sequence + 1) * Length)], Steps);
-            Assert.Equal(alone.Select(step => step[0]), together.Select(step => step[sequence]));
-        }
+        BatchDecoderTests.AssertEachAsAlone(session, batch);
     }
 
     [Theory]
@@ -226,22 +217,6 @@ public sealed class CudaTests(ITestOutputHelper output) : IDisposable
         Need();
         Assert.Contains("cuda:7", Assert.Throws<NotSupportedException>(
             () => ModelSession.Open(Demo(), new ModelSessionOptions { Device = Device.Cuda(7) })).Message);
-    }
-
-    private static int[][] Decode(ModelSession session, int batch, int[] prompts, int steps)
-    {
-        using BatchDecoder decoder = new(session, batch);
-        decoder.Begin((prompts.Length / batch) + steps);
-        int[] next = new int[batch];
-        decoder.Run(prompts, next, Token);
-        int[][] all = new int[steps][];
-        for (int step = 0; step < steps; step++)
-        {
-            all[step] = [.. next];
-            decoder.Run(next, next, Token);
-        }
-
-        return all;
     }
 
     private static void Need()
