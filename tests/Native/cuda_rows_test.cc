@@ -21,6 +21,12 @@ constexpr DType kDTypeOf = sizeof(T) == 4           ? DType::kF32
                            : std::is_same_v<T, F16> ? DType::kF16
                                                     : DType::kBF16;
 
+bool Overlaps() {
+  cuda::DeviceLimits limits;
+  ThrowIfFailed(cuda::ReadDeviceLimits(0, &limits));
+  return limits.compute_capability >= 90;
+}
+
 // The case in device memory; outputs and scratch between guard bands.
 template <class T>
 struct DeviceCase {
@@ -63,7 +69,7 @@ struct DeviceCase {
     args.y = y.data();
     args.active = static_cast<int32_t*>(active.data());
     args.scratch = scratch.data();
-    ThrowIfFailed(cuda::LaunchSparseRows(kDTypeOf<T>, args, nullptr));
+    ThrowIfFailed(cuda::LaunchSparseRows(kDTypeOf<T>, args, Overlaps(), nullptr));
     ThrowIfFailed(cudaDeviceSynchronize());
     result.y = y.template Host<T>();
     result.active = active.Host<int32_t>();
@@ -72,7 +78,7 @@ struct DeviceCase {
   }
 
   static size_t SparseRowsScratch(const GatedMlpArgs& args) {
-    return cuda::SparseRowsScratchBytes(args.rows, args.intermediate, args.hidden);
+    return cuda::SparseRowsScratchBytes(kDTypeOf<T>, args.rows, args.intermediate, args.hidden);
   }
 
   // The row by itself.
@@ -121,6 +127,7 @@ void ExpectEverySizeMatches() {
     ExpectMatches<T>(rows, 64, 129, false);
     ExpectMatches<T>(rows, 256, 700, true);
     ExpectMatches<T>(rows, 1032, 300, false);
+    ExpectMatches<T>(rows, 72, 40000, false);  // more neurons in a part than shared memory holds at a time
   }
 }
 
@@ -199,6 +206,53 @@ void ExpectCloseToFused() {
 TEST(CudaRows, AreCloseToTheFusedKernelInFloat) { ExpectCloseToFused<F32>(); }
 TEST(CudaRows, AreCloseToTheFusedKernelInFloat16) { ExpectCloseToFused<F16>(); }
 TEST(CudaRows, AreCloseToTheFusedKernelInBfloat16) { ExpectCloseToFused<BF16>(); }
+
+// float32 keeps h whatever its size; so do the kernels that split it into terms of T.
+template <class T>
+void ExpectEveryMagnitudeOfH(float size) {
+  SCOPED_TRACE(std::string(NameOf(kDTypeOf<T>)) + ", up times " + std::to_string(size));
+  MlpCase<T> mlp(3, 128, 700, 13);
+  for (T& value : mlp.up) value = T::FromFloat(T::ToFloat(value) * size);
+  for (T& value : mlp.down) value = T::FromFloat(T::ToFloat(value) / size);
+  const auto activations = reference::Activations<T>(mlp.Args());
+  mlp.ThresholdsInGaps(activations);
+  const auto kept = reference::Mask(mlp.Args(), activations);
+  const auto expected = reference::Output<T>(mlp.Args(), activations, kept);
+  const DeviceCase<T> device(mlp);
+  EXPECT_LE(RelativeError(device.Run(device.Args()).y, expected), ToleranceOf(kDTypeOf<T>));
+}
+
+TEST(CudaRows, KeepEveryMagnitudeOfH) {
+  for (float size : {1e-3f, 1.0f, 2e2f}) ExpectEveryMagnitudeOfH<F16>(size);
+  ExpectEveryMagnitudeOfH<F16>(3e4f);  // h beyond float16
+  for (float size : {1e-20f, 1e-3f, 1e20f}) ExpectEveryMagnitudeOfH<BF16>(size);
+  for (float size : {1e-10f, 1e10f}) ExpectEveryMagnitudeOfH<F32>(size);
+}
+
+// NaN or infinity in a row's activation shows in that row, in no other.
+template <class T>
+void ExpectNaNInXStaysInItsRow(float poison) {
+  MlpCase<T> mlp(5, 256, 96, 5);
+  mlp.ThresholdsInGaps(reference::Activations<T>(mlp.Args()));
+  const auto before = DeviceCase<T>(mlp).Run(DeviceCase<T>(mlp).Args());
+  mlp.x[2 * 256 + 17] = T::FromFloat(poison);
+  const auto after = DeviceCase<T>(mlp).Run(DeviceCase<T>(mlp).Args());
+  for (size_t r = 0; r < 5; ++r) {
+    bool finite = true;
+    for (size_t c = 0; c < 256; ++c) finite = finite && std::isfinite(T::ToFloat(after.y[r * 256 + c]));
+    EXPECT_EQ(r != 2, finite) << "row " << r;
+    if (r == 2) continue;
+    EXPECT_EQ(0, std::memcmp(&before.y[r * 256], &after.y[r * 256], 256 * sizeof(T))) << "row " << r;
+  }
+}
+
+TEST(CudaRows, ANaNInARowOfXShowsInThatRowOnly) {
+  for (float poison : {static_cast<float>(NAN), static_cast<float>(INFINITY)}) {
+    ExpectNaNInXStaysInItsRow<F32>(poison);
+    ExpectNaNInXStaysInItsRow<F16>(poison);
+    ExpectNaNInXStaysInItsRow<BF16>(poison);
+  }
+}
 
 TEST(CudaRows, HaveTheSameBitsInAThousandRuns) {
   MlpCase<F16> mlp(8, 512, 700, 3);

@@ -5,13 +5,19 @@
 
 namespace cats::cuda {
 
+// overlap: it may start when all blocks of the kernel before it have called AllowNextKernel.
 template <class... Parameters>
-cudaError_t Launch(void (*kernel)(Parameters...), dim3 blocks, unsigned threads, cudaStream_t stream,
-                   Parameters... arguments) {
+cudaError_t Launch(void (*kernel)(Parameters...), dim3 blocks, unsigned threads, bool overlap,
+                   cudaStream_t stream, Parameters... arguments) {
+  cudaLaunchAttribute attribute = {};
+  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute.val.programmaticStreamSerializationAllowed = 1;
   cudaLaunchConfig_t config = {};
   config.gridDim = blocks;
   config.blockDim = dim3(threads);
   config.stream = stream;
+  config.attrs = &attribute;
+  config.numAttrs = overlap ? 1 : 0;
   return cudaLaunchKernelEx(&config, kernel, arguments...);
 }
 
