@@ -169,7 +169,7 @@ void ComputeOnCuda(OpContext& context) {
   }
   args.scratch = context.Scratch(bytes);
   if (args.rows != 1 || !plan.fused) {
-    ThrowIfCudaFailed(cuda::LaunchSparseRows(dtype, args, limits.compute_capability >= 90, lane.stream),
+    ThrowIfCudaFailed(cuda::LaunchSparseRows(limits, dtype, args, lane.stream),
                       "launch");
     return;
   }

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "cuda_bench.cuh"
+#include "kernels/cuda/sparse_row.h"
 #include "kernels/cuda/sparse_rows.h"
 
 using namespace cats;
@@ -16,6 +17,7 @@ namespace {
 constexpr int64_t kHidden = 4096, kIntermediate = 11008;
 constexpr int kCopies = 4;  // of the weights, in turn, so that L2 holds none
 constexpr int kLaunches = 20;
+DeviceLimits limits;
 
 void Measure(DeviceArray<F16>& x, DeviceArray<F16>* weights, int64_t rows, double sparsity) {
   // The threshold at the quantile of the first row's activations.
@@ -35,7 +37,7 @@ void Measure(DeviceArray<F16>& x, DeviceArray<F16>* weights, int64_t rows, doubl
     const GatedMlpArgs args = {rows,         kHidden,     kIntermediate, x.data,  w,       w + size,
                                w + 2 * size, t.data,      nullptr,       nullptr, nullptr, nullptr,
                                y.data,       active.data, scratch.data,  false,   false};
-    CHECK(LaunchSparseRows(DType::kF16, args, true, stream));
+    CHECK(LaunchSparseRows(limits, DType::kF16, args, stream));
   };
   launch(0);
   CHECK(cudaStreamSynchronize(stream));
@@ -57,7 +59,8 @@ void Measure(DeviceArray<F16>& x, DeviceArray<F16>* weights, int64_t rows, doubl
 
 int main() {
   CHECK(cudaStreamCreate(&stream));
-  CHECK(LoadSparseRows(DType::kF16));
+  CHECK(ReadDeviceLimits(0, &limits));
+  CHECK(LoadSparseRows(limits, DType::kF16));
   const size_t size = 3 * static_cast<size_t>(kIntermediate) * kHidden;
   DeviceArray<F16> x(8 * kHidden);
   DeviceArray<F16> weights[kCopies] = {DeviceArray<F16>(size), DeviceArray<F16>(size), DeviceArray<F16>(size),

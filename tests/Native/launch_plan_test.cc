@@ -79,6 +79,22 @@ TEST(LaunchPlan, ScratchHoldsItsParts) {
   }
 }
 
+TEST(LaunchPlan, TakesBulkCopiesForSeveralRowsWhereTheyAre) {
+  const auto neurons = [](DeviceLimits device, DType dtype, int64_t hidden, int64_t intermediate,
+                          bool aligned) {
+    return HasBulkNeurons(device, dtype, hidden, intermediate, aligned);
+  };
+  EXPECT_TRUE(neurons(kH200, DType::kF16, 4096, 11008, true));
+  EXPECT_TRUE(neurons(kH200, DType::kBF16, 5120, 13824, true));
+  EXPECT_TRUE(HasBulkCopies(kH200, DType::kF16, true));
+  EXPECT_FALSE(neurons(kH200, DType::kF32, 4096, 11008, true)) << "its products are not on the tensor cores";
+  EXPECT_FALSE(neurons(kH200, DType::kF16, 4096, 11008, false)) << "unaligned";
+  EXPECT_FALSE(neurons(kH200, DType::kF16, 4104, 11008, true)) << "not a size it is compiled for";
+  EXPECT_FALSE(neurons(kH200, DType::kF16, 4096, 131, true)) << "fewer neurons than blocks";
+  EXPECT_FALSE(neurons(kH200, DType::kF16, 4096, 132 * kMaxBulkNeurons + 1, true));
+  EXPECT_FALSE(HasBulkCopies({132, 80, 232448, true}, DType::kF16, true));
+}
+
 TEST(LaunchPlan, TheScratchOfSeveralRowsIsAligned) {
   for (bool is_float32 : {false, true}) {
     for (int64_t rows = 1; rows <= 9; ++rows) {

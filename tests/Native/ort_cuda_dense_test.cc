@@ -58,7 +58,9 @@ void ExpectScalePerRow() {
   for (size_t row = 0; row < 70; ++row) {
     const auto begin = kept.begin() + static_cast<int64_t>(row) * mlp.intermediate;
     flips += std::abs(std::accumulate(begin, begin + mlp.intermediate, 0) - active[row]);
-    if (row % 5 == 0) EXPECT_EQ(mlp.intermediate, active[row]);
+    if (row % 5 == 0) {
+      EXPECT_EQ(mlp.intermediate, active[row]);
+    }
   }
   // Decisions at the threshold may differ between paths; a flip changes Y by about the threshold.
   EXPECT_LE(flips, OnnxOf<T>::kDType == DType::kF32 ? 0 : 8);

@@ -91,7 +91,7 @@ cudaError_t Run(const GatedMlpArgs& args, int64_t first, int64_t count, void* g,
   for (int64_t done = 0; done < count; done += kMaxBlocks) {
     const auto blocks = static_cast<unsigned>(std::min(kMaxBlocks, count - done));
     const int64_t skipped = done * args.intermediate * static_cast<int64_t>(sizeof(T));
-    const cudaError_t error = Launch(kernel, dim3(blocks), kThreads, false, stream, args, first + done,
+    const cudaError_t error = Launch(kernel, {dim3(blocks), kThreads}, stream, args, first + done,
                                      static_cast<void*>(static_cast<char*>(g) + skipped),
                                      static_cast<const void*>(static_cast<const char*>(u) + skipped));
     if (error != cudaSuccess) return error;

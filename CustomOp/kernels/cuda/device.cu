@@ -36,7 +36,7 @@ int LoadSparseGatedMlp(DType dtype, int device) {
       if (!plan.fused) continue;
       if (const int error = LoadSparseRow(plan, dtype, hidden); error != 0) return error;
     }
-    if (const int error = LoadSparseRows(dtype); error != 0) return error;
+    if (const int error = LoadSparseRows(limits, dtype); error != 0) return error;
     return LoadDenseRows(dtype);
   });
 }

@@ -8,6 +8,7 @@
 
 #include "formats/dtype.h"
 #include "formats/portable.h"
+#include "kernels/cuda/device_limits.h"
 #include "kernels/cuda/sparse_rows.h"
 
 namespace cats::cuda {
@@ -81,13 +82,6 @@ inline int64_t DenseRowsChunk(DType dtype, int64_t rows, int64_t intermediate) {
 }
 
 // ---- The choice -------------------------------------------------------------------------------------------
-
-struct DeviceLimits {
-  int multiprocessors;
-  int compute_capability;  // 90 for 9.0
-  int shared_bytes;        // a block may ask for
-  bool cooperative_launch;
-};
 
 struct SparseRowPlan {
   bool fused;     // else those for several rows (sparse_rows.h)

@@ -112,7 +112,13 @@ int ReadDeviceLimits(int device, DeviceLimits* limits) {
 }
 
 int LoadSparseRow(const SparseRowPlan& plan, DType dtype, int64_t hidden) {
-  if (!plan.fused) return LoadSparseRows(dtype);
+  if (!plan.fused) {
+    DeviceLimits limits;
+    int device = 0;
+    if (const cudaError_t error = cudaGetDevice(&device); error != cudaSuccess) return error;
+    if (const int error = ReadDeviceLimits(device, &limits); error != 0) return error;
+    return LoadSparseRows(limits, dtype);
+  }
   const FusedKernel fused = FusedOf(dtype, hidden);
   if (fused.kernel == nullptr) return cudaErrorInvalidValue;
   if (const cudaError_t error = LoadKernel(FillWithOnes); error != cudaSuccess) return error;
@@ -122,13 +128,19 @@ int LoadSparseRow(const SparseRowPlan& plan, DType dtype, int64_t hidden) {
 int PrepareScratch(const SparseRowPlan& plan, uint32_t* scratch, CUstream_st* stream) {
   if (!plan.exchange) return cudaSuccess;
   // scratch_bytes is a multiple of 16: the area is words in groups of 4 (launch_plan_test.cc).
-  return Launch(FillWithOnes, dim3(static_cast<unsigned>(plan.blocks)), kFillThreads, false, stream,
+  return Launch(FillWithOnes, {dim3(static_cast<unsigned>(plan.blocks)), kFillThreads}, stream,
                 reinterpret_cast<uint4*>(scratch), static_cast<int64_t>(plan.scratch_bytes / 16));
 }
 
 int LaunchSparseRow(const SparseRowPlan& plan, DType dtype, const SparseRowArgs& args, bool overlap,
                     CUstream_st* stream) {
-  if (!plan.fused) return LaunchSparseRows(dtype, AsRows(args), overlap, stream);
+  if (!plan.fused) {
+    DeviceLimits limits;
+    int device = 0;
+    if (const cudaError_t error = cudaGetDevice(&device); error != cudaSuccess) return error;
+    if (const int error = ReadDeviceLimits(device, &limits); error != 0) return error;
+    return LaunchSparseRows(limits, dtype, AsRows(args), stream);
+  }
   const FusedKernel fused = FusedOf(dtype, args.hidden);
   if (fused.kernel == nullptr) return cudaErrorInvalidValue;
   SparseRowArgs call = args;

@@ -9,6 +9,7 @@
 
 #include "formats/dtype.h"
 #include "formats/portable.h"
+#include "kernels/cuda/device_limits.h"
 #include "kernels/gated_mlp.h"
 
 struct CUstream_st;  // cudaStream_t points to it
@@ -22,6 +23,24 @@ constexpr int kDownWarps = 8;     // warps of a block of the second kernel
 constexpr int kDownColumns = 64;  // of a warp of the second kernel, 16-bit formats
 constexpr int kDownBlocks = 264;  // of the second kernel, about: 2 for each of 132 multiprocessors
 constexpr int kMaxDownParts = 66;
+
+// Hidden sizes for which the first kernel fetches its rows by bulk copies, in 16-bit formats, and how many
+// neurons a block of it, one for each multiprocessor, may have.
+constexpr int kBulkHidden[] = {2048, 3072, 4096, 5120, 6144};
+constexpr int kMaxBulkNeurons = 256;
+
+// aligned: x, gate, up and down lie at multiples of 16 bytes, and so do their rows.
+inline bool HasBulkCopies(const DeviceLimits& device, DType dtype, bool aligned) {
+  return aligned && dtype != DType::kF32 && device.compute_capability == 90 &&
+         device.shared_bytes >= 227 * 1024;
+}
+inline bool HasBulkNeurons(const DeviceLimits& device, DType dtype, int64_t hidden, int64_t intermediate,
+                           bool aligned) {
+  bool compiled = false;
+  for (int size : kBulkHidden) compiled = compiled || size == hidden;
+  return compiled && HasBulkCopies(device, dtype, aligned) && intermediate >= device.multiprocessors &&
+         (intermediate + device.multiprocessors - 1) / device.multiprocessors <= kMaxBulkNeurons;
+}
 
 // The rows of a group as the kernels are compiled for them.
 CATS_HD constexpr int RowsCompiled(int64_t rows) { return rows <= 1 ? 1 : rows <= 2 ? 2 : rows <= 4 ? 4 : 8; }
@@ -55,14 +74,13 @@ inline size_t SparseRowsScratchBytes(DType dtype, int64_t rows, int64_t intermed
   return static_cast<size_t>(SparseRowsScratch(dtype == DType::kF32, rows, intermediate, hidden).words) * 4;
 }
 
-// Both return a cudaError_t as int, 0 if all is well. Nothing in them allocates or waits.
+// Both return a cudaError_t as int, 0 if all is well. Nothing in them allocates or waits. device: the current
+// one.
 
 // Before the first capture or launch: loads the kernels of this format.
-int LoadSparseRows(DType dtype);
+int LoadSparseRows(const DeviceLimits& device, DType dtype);
 
 // Device pointers, aligned to sizeof(T); args.scratch: SparseRowsScratchBytes, aligned to 16, any contents.
-// overlap: the device has programmatic dependent launch (compute capability 9.0 or newer); the second and
-// third kernel then start while the one before them ends.
-int LaunchSparseRows(DType dtype, const GatedMlpArgs& args, bool overlap, CUstream_st* stream);
+int LaunchSparseRows(const DeviceLimits& device, DType dtype, const GatedMlpArgs& args, CUstream_st* stream);
 
 }  // namespace cats::cuda

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: MIT
+// The first kernel for several rows with its rows fetched by bulk copies (sm_90, 16-bit formats): one block
+// per multiprocessor, a fixed part of the neurons each. Eight warps own an eighth of the columns, x's part of
+// them in registers; a task is 8 neurons. Gate tasks first; a ninth warp adds up the warps' parts, decides
+// and lists what is kept, and lists of 8 become the up tasks: so gate rows hide the decisions.
+#pragma once
+#include "kernels/cuda/bulk_copy.cuh"
+#include "kernels/cuda/exchange.cuh"
+#include "kernels/cuda/sparse_rows.cuh"
+
+namespace cats::cuda {
+
+constexpr int kBulkWarps = 8;
+constexpr int kTask = 8;       // neurons
+constexpr int kPartSlots = 4;  // tasks whose parts wait for the ninth warp
+
+template <int Hidden>
+struct BulkSize {
+  static constexpr int kBytes = Hidden * 2 / kBulkWarps;  // of a row's part
+  static constexpr int kChunks = kBytes / 64;             // 16 bytes for each of 4 lanes
+  static constexpr int kRowBytes = kBytes + 64;           // 2 rows in a row lie in other banks
+  static constexpr int kStageBytes = kTask * kRowBytes;
+  static constexpr int kFit = 209 * 1024 / (kBulkWarps * kStageBytes);
+  static constexpr int kStages = kFit < 4 ? kFit : 4;
+  static_assert(kBytes % 64 == 0 && kRowBytes % 128 == 64 && kStages >= 2);
+};
+
+template <int Hidden>
+struct BulkNeuronsShared {
+  using Size = BulkSize<Hidden>;
+  alignas(128) unsigned char ring[kBulkWarps][Size::kStages][Size::kStageBytes];
+  alignas(16) float parts[kPartSlots][kBulkWarps][kTask * kRowGroup];  // [neuron, row]
+  // The neurons that any row keeps, in order of discovery.
+  float a[kMaxBulkNeurons][kRowGroup];
+  uint16_t neuron[kMaxBulkNeurons];  // of the block
+  uint8_t rows[kMaxBulkNeurons];     // bit r: row r keeps it
+  uint64_t full[kBulkWarps][Size::kStages];
+  uint64_t filled[kPartSlots], taken[kPartSlots];
+  int found;     // entries that are there
+  int complete;  // 1: there will be no more
+};
+
+struct BulkBlock {
+  int64_t first;  // neuron
+  int neurons, gates;
+
+  __device__ explicit BulkBlock(int64_t intermediate) {
+    const int64_t share = intermediate / gridDim.x, extra = intermediate % gridDim.x, b = blockIdx.x;
+    first = b * share + min(b, extra);
+    neurons = static_cast<int>(share + (b < extra ? 1 : 0));
+    gates = (neurons + kTask - 1) / kTask;
+  }
+};
+
+template <class T, int Hidden>
+struct BulkWorker {
+  using Size = BulkSize<Hidden>;
+  enum Next { kIssued, kNotYet, kNever };
+
+  const GatedMlpArgs& args;
+  const BulkBlock& block;
+  BulkNeuronsShared<Hidden>& s;
+  const int warp, lane;
+  const uint64_t policy = EvictFirst();
+  int issued = 0, done = 0;
+
+  __device__ Next Issue() {
+    const bool is_gate = issued < block.gates;
+    const int begin = (is_gate ? issued : issued - block.gates) * kTask;
+    int count = block.neurons - begin;
+    if (!is_gate) {
+      count = -1;
+      if (lane == 0) {
+        const bool complete = Load(s.complete) != 0;
+        Fence();
+        const int there = Load(s.found) - begin;
+        if (complete || there >= kTask) count = max(there, 0);
+      }
+      count = __shfl_sync(kAll, count, 0);
+      if (count < 0) return kNotYet;
+      if (count == 0) return kNever;
+      Fence();
+    }
+    count = min(count, kTask);
+    const int stage = issued % Size::kStages;
+    uint64_t* barrier = &s.full[warp][stage];
+    if (lane == 0) BarrierExpect(barrier, count * Size::kBytes);
+    __syncwarp();
+    if (lane < count) {
+      const int row = is_gate ? begin + lane : s.neuron[begin + lane];
+      const auto* matrix = static_cast<const unsigned char*>(is_gate ? args.gate : args.up);
+      BulkCopy(s.ring[warp][stage] + lane * Size::kRowBytes,
+               matrix + (block.first + row) * (Hidden * 2) + warp * Size::kBytes, Size::kBytes, barrier,
+               policy);
+    }
+    ++issued;
+    return kIssued;
+  }
+
+  // B: 8 neurons; A: the rows of x, its lower half 0.
+  __device__ void Multiply(const uint4 (&x)[Size::kChunks]) {
+    const int stage = done % Size::kStages, slot = done % kPartSlots, g = lane >> 2, t = lane & 3;
+    BarrierWait(&s.full[warp][stage], (done / Size::kStages) & 1);
+    const auto* row = reinterpret_cast<const uint4*>(s.ring[warp][stage] + g * Size::kRowBytes) + t;
+    float sum[4][4] = {};
+#pragma unroll
+    for (int c = 0; c < Size::kChunks; ++c) {
+      const uint4 w = row[c * 4];
+      MatrixFma(T{}, sum[c % 2 * 2], make_uint4(x[c].x, 0, x[c].y, 0), w.x, w.y);
+      MatrixFma(T{}, sum[c % 2 * 2 + 1], make_uint4(x[c].z, 0, x[c].w, 0), w.z, w.w);
+    }
+    if (done >= kPartSlots) BarrierWait(&s.taken[slot], (done / kPartSlots - 1) & 1);
+    float* parts = s.parts[slot][warp];
+    parts[2 * t * kRowGroup + g] = (sum[0][0] + sum[1][0]) + (sum[2][0] + sum[3][0]);
+    parts[(2 * t + 1) * kRowGroup + g] = (sum[0][1] + sum[1][1]) + (sum[2][1] + sum[3][1]);
+    __syncwarp();
+    if (lane == 0) BarrierArrive(&s.filled[slot]);
+    ++done;
+  }
+
+  __device__ void Run(const uint4 (&x)[Size::kChunks]) {
+    for (Next next = kIssued; next != kNever || done < issued;) {
+      next = kIssued;
+      while (issued < done + Size::kStages && next == kIssued) next = Issue();
+      if (done < issued) {
+        Multiply(x);
+      } else if (next == kNotYet) {
+        __nanosleep(20);
+      }
+    }
+  }
+};
+
+// The ninth warp. Lane 8m + r has row r of neurons m and m + 4 of a task.
+template <class T, int Hidden>
+struct BulkDecider {
+  const GatedMlpArgs& args;
+  const BulkBlock& block;
+  BulkNeuronsShared<Hidden>& s;
+  const int lane, count, stride;  // rows of the group, rows of h
+  const int64_t first_row;
+  uint8_t* kept;
+  float* h;
+  int task = 0;
+
+  __device__ void Take(float (&total)[2]) {
+    const int slot = task % kPartSlots;
+    BarrierWait(&s.filled[slot], (task / kPartSlots) & 1);
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      total[half] = s.parts[slot][0][half * 32 + lane];
+#pragma unroll
+      for (int warp = 1; warp < kBulkWarps; ++warp) total[half] += s.parts[slot][warp][half * 32 + lane];
+    }
+    __syncwarp();
+    if (lane == 0) BarrierArrive(&s.taken[slot]);
+    ++task;
+  }
+
+  __device__ float Bias(const void* bias, bool present, int64_t i) {
+    return bias != nullptr && present ? T::ToFloat(static_cast<const T*>(bias)[i]) : 0.0f;
+  }
+
+  __device__ void Run() {
+    const int m = lane / kRowGroup, r = lane % kRowGroup;
+    const float scale = args.threshold_scale == nullptr || r >= count
+                            ? 1.0f
+                            : args.threshold_scale[args.scale_per_row ? first_row + r : 0];
+    int found = 0;
+    while (task < block.gates) {
+      const int begin = task * kTask;
+      uint32_t threshold[2];
+      float bias[2], total[2];
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {  // before the wait
+        const int n = begin + half * 4 + m;
+        const int64_t i = block.first + n;
+        threshold[half] = ThresholdBits(
+            n < block.neurons ? args.threshold[args.threshold_per_neuron ? i : 0] : 0.0f, scale);
+        bias[half] = Bias(args.gate_bias, n < block.neurons, i);
+      }
+      Take(total);
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const int n = begin + half * 4 + m;
+        const int64_t i = block.first + n;
+        const float biased = args.gate_bias == nullptr ? total[half] : __fadd_rn(total[half], bias[half]);
+        const float a = Rounded(T{}, Silu(Rounded(T{}, biased)));
+        const bool keeps = n < block.neurons && r < count && IsKept(a, threshold[half]);
+        const uint32_t votes = __ballot_sync(kAll, keeps);
+        const uint32_t rows = votes >> (m * kRowGroup) & 0xffu;
+        const uint32_t any = (votes & 0xffu ? 1u : 0u) | (votes & 0xff00u ? 2u : 0u) |
+                             (votes & 0xff0000u ? 4u : 0u) | (votes & 0xff000000u ? 8u : 0u);
+        if (rows != 0u) {
+          const int entry = found + __popc(any & ((1u << m) - 1u));
+          s.a[entry][r] = a;
+          if (r == 0) {
+            s.neuron[entry] = static_cast<uint16_t>(n);
+            s.rows[entry] = static_cast<uint8_t>(rows);
+          }
+        }
+        found += __popc(any);
+        if (n < block.neurons) {
+          if (r == 0) kept[i] = static_cast<uint8_t>(rows);
+          if (r < stride && !keeps) h[i * stride + r] = 0.0f;
+        }
+      }
+      __syncwarp();
+      Fence();
+      if (lane == 0) Store(s.found, found);
+    }
+    __syncwarp();
+    Fence();
+    if (lane == 0) Store(s.complete, 1);
+    for (int begin = 0; begin < found; begin += kTask) {
+      float bias[2], total[2];
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const int entry = begin + half * 4 + m;
+        bias[half] = entry < found ? Bias(args.up_bias, true, block.first + s.neuron[entry]) : 0.0f;
+      }
+      Take(total);
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const int entry = begin + half * 4 + m;
+        if (entry >= found || (s.rows[entry] >> r & 1u) == 0u) continue;
+        const float up = args.up_bias == nullptr ? total[half] : __fadd_rn(total[half], bias[half]);
+        h[(block.first + s.neuron[entry]) * stride + r] = __fmul_rn(s.a[entry][r], up);
+      }
+    }
+  }
+};
+
+template <class T, int Hidden>
+__global__ void __launch_bounds__((kBulkWarps + 1) * 32, 1)
+    BulkRowsNeurons(const GatedMlpArgs args, const RowGroup group) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  using Size = BulkSize<Hidden>;
+  extern __shared__ __align__(128) unsigned char shared_bytes[];
+  auto& s = *reinterpret_cast<BulkNeuronsShared<Hidden>*>(shared_bytes);
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  const BulkBlock block(args.intermediate);
+  AllowNextKernel();
+  if (warp == kBulkWarps) {
+    if (lane < kPartSlots) {
+      BarrierInit(&s.filled[lane], kBulkWarps);
+      BarrierInit(&s.taken[lane]);
+      BarrierInitFence();
+    }
+    if (lane == 0) s.found = s.complete = 0;
+    const SparseRowsScratch at(false, group.count, args.intermediate, Hidden);
+    auto* scratch = static_cast<uint32_t*>(args.scratch);
+    auto* kept = reinterpret_cast<uint8_t*>(scratch + at.kept);
+    if (blockIdx.x == 0) {  // behind the last neuron
+      const int64_t i = args.intermediate + lane;
+      if (i < at.tiles * kRowsTile) kept[i] = 0;
+    }
+    __syncthreads();
+    BulkDecider<T, Hidden>{args,        block,       s,
+                           lane,        group.count, RowsCompiled(group.count),
+                           group.first, kept,        reinterpret_cast<float*>(scratch + at.h)}
+        .Run();
+    return;
+  }
+  BulkWorker<T, Hidden> worker{args, block, s, warp, lane};
+  if (lane < Size::kStages) {
+    BarrierInit(&s.full[warp][lane]);
+    BarrierInitFence();
+  }
+  __syncwarp();
+  while (worker.issued < min(Size::kStages, block.gates)) worker.Issue();
+  uint4 x[Size::kChunks];
+  const int g = lane >> 2, t = lane & 3;
+  const auto* row =
+      reinterpret_cast<const uint4*>(static_cast<const T*>(args.x) + (group.first + g) * Hidden) +
+      warp * (Size::kBytes / 16) + t;
+#pragma unroll
+  for (int c = 0; c < Size::kChunks; ++c) {
+    x[c] = g < group.count ? __ldg(row + c * 4) : make_uint4(0, 0, 0, 0);
+  }
+  __syncthreads();
+  worker.Run(x);
+#endif
+}
+
+}  // namespace cats::cuda
