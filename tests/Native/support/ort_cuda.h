@@ -64,7 +64,9 @@ inline OrtSession* CudaSession(const std::string& model, bool graph) {
 template <class T>
 MlpCase<T> CaseOf(int64_t rows, int64_t hidden, int64_t intermediate) {
   MlpCase<T> mlp(rows, hidden, intermediate, static_cast<uint32_t>(20 + rows), true);
-  mlp.ThresholdsInGaps(reference::Activations<T>(mlp.Args()));
+  // ONNX Runtime's Gemm may round partial sums to T (cuBLAS), so a small activation has a large relative
+  // error.
+  mlp.ThresholdsInGaps(reference::Activations<T>(mlp.Args()), 0.05f);
   return mlp;
 }
 
@@ -154,7 +156,8 @@ class BoundMlp {
 template <class T>
 void ExpectReplaysFollowTheirData(int64_t rows, int64_t hidden, int64_t intermediate) {
   SCOPED_TRACE(std::to_string(rows) + " rows of " + NameOf(OnnxOf<T>::kDType));
-  const MlpCase<T> mlp = CaseOf<T>(rows, hidden, intermediate);
+  MlpCase<T> mlp = CaseOf<T>(rows, hidden, intermediate);
+  for (size_t i = 0; i < mlp.threshold.size(); ++i) mlp.threshold[i] = 0.05f * static_cast<float>(1 + i % 5);
   const std::string model = ModelBytes(MlpGraph(OnnxOf<T>::kModel));
   const Session captured(GpuRuntime(), CudaSession(model, true));
   const Session eager(GpuRuntime(), CudaSession(model, false));
