@@ -70,7 +70,7 @@ TEST(LaunchPlan, ScratchHoldsItsParts) {
   EXPECT_EQ(e.h % 4, 0);
   EXPECT_EQ(e.parts % 4, 0) << "16-byte words";
   const SparseRowPlan plan = PlanSparseRow(kH200, DType::kF16, 100, 37, true);
-  EXPECT_EQ(plan.scratch_bytes, (12u + kMaxDownParts * 100u + 37u) * 4u);
+  EXPECT_EQ(plan.scratch_bytes, (12u + kMaxDownParts * 100u + 48u * kRowGroup) * 4u);
   // The area is filled in units of 16 bytes.
   for (int hidden : kFusedHidden) {
     for (int64_t intermediate : {132, 5633, 11008}) {
@@ -107,7 +107,9 @@ TEST(LaunchPlan, TheScratchOfSeveralRowsIsAligned) {
           EXPECT_EQ(at.parts % 4, 0);
           EXPECT_GE(at.parts * 4, intermediate) << "a byte for each neuron";
           EXPECT_GE(at.h - at.parts, parts * RowsCompiled(rows) * hidden);
-          EXPECT_EQ(at.words - at.h, intermediate * RowsCompiled(rows));
+          EXPECT_EQ(at.h % 4, 0);
+          EXPECT_EQ(at.words - at.h,
+                    is_float32 ? intermediate * RowsCompiled(rows) : at.tiles * kRowsTile * kRowGroup);
         }
       }
     }

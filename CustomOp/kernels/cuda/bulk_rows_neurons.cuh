@@ -11,7 +11,8 @@
 namespace cats::cuda {
 
 constexpr int kBulkWarps = 8;
-constexpr int kTask = 8;       // neurons
+constexpr int kTask = 8;  // neurons
+constexpr int kAskBytes = 96 * 1024;
 constexpr int kPartSlots = 4;  // tasks whose parts wait for the ninth warp
 
 template <int Hidden>
@@ -137,10 +138,10 @@ struct BulkDecider {
   const GatedMlpArgs& args;
   const BulkBlock& block;
   BulkNeuronsShared<Hidden>& s;
-  const int lane, count, stride;  // rows of the group, rows of h
+  const int lane, count;  // rows of the group
   const int64_t first_row;
   uint8_t* kept;
-  float* h;
+  uint16_t* h;  // HTerms
   int task = 0;
 
   __device__ void Take(float (&total)[2]) {
@@ -159,6 +160,15 @@ struct BulkDecider {
 
   __device__ float Bias(const void* bias, bool present, int64_t i) {
     return bias != nullptr && present ? T::ToFloat(static_cast<const T*>(bias)[i]) : 0.0f;
+  }
+
+  // While the last up rows arrive, memory has time left, and until the second kernel has begun: some down
+  // rows that it needs are asked for.
+  __device__ void AskForDown(int found) {
+    const auto* down = static_cast<const unsigned char*>(args.down);
+    for (int entry = lane; entry < min(found, kAskBytes / (Hidden * 2)); entry += 32) {
+      BulkPrefetch(down + (block.first + s.neuron[entry]) * (Hidden * 2), Hidden * 2);
+    }
   }
 
   __device__ void Run() {
@@ -202,7 +212,7 @@ struct BulkDecider {
         found += __popc(any);
         if (n < block.neurons) {
           if (r == 0) kept[i] = static_cast<uint8_t>(rows);
-          if (r < stride && !keeps) h[i * stride + r] = 0.0f;
+          if (!keeps) HTerms<T>::Store(h, i, r, 0.0f);
         }
       }
       __syncwarp();
@@ -212,8 +222,13 @@ struct BulkDecider {
     __syncwarp();
     Fence();
     if (lane == 0) Store(s.complete, 1);
+    bool asked = false;
     for (int begin = 0; begin < found; begin += kTask) {
       float bias[2], total[2];
+      if (!asked && begin + 2 * kTask >= found) {
+        AskForDown(found);
+        asked = true;
+      }
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         const int entry = begin + half * 4 + m;
@@ -225,7 +240,7 @@ struct BulkDecider {
         const int entry = begin + half * 4 + m;
         if (entry >= found || (s.rows[entry] >> r & 1u) == 0u) continue;
         const float up = args.up_bias == nullptr ? total[half] : __fadd_rn(total[half], bias[half]);
-        h[(block.first + s.neuron[entry]) * stride + r] = __fmul_rn(s.a[entry][r], up);
+        HTerms<T>::Store(h, block.first + s.neuron[entry], r, __fmul_rn(s.a[entry][r], up));
       }
     }
   }
@@ -251,15 +266,15 @@ __global__ void __launch_bounds__((kBulkWarps + 1) * 32, 1)
     const SparseRowsScratch at(false, group.count, args.intermediate, Hidden);
     auto* scratch = static_cast<uint32_t*>(args.scratch);
     auto* kept = reinterpret_cast<uint8_t*>(scratch + at.kept);
-    if (blockIdx.x == 0) {  // behind the last neuron
-      const int64_t i = args.intermediate + lane;
-      if (i < at.tiles * kRowsTile) kept[i] = 0;
+    auto* h = reinterpret_cast<uint16_t*>(scratch + at.h);
+    // Behind the last neuron.
+    const int64_t behind = args.intermediate + lane;
+    if (blockIdx.x == 0 && behind < at.tiles * kRowsTile) {
+      kept[behind] = 0;
+      for (int r = 0; r < kRowGroup; ++r) HTerms<T>::Store(h, behind, r, 0.0f);
     }
     __syncthreads();
-    BulkDecider<T, Hidden>{args,        block,       s,
-                           lane,        group.count, RowsCompiled(group.count),
-                           group.first, kept,        reinterpret_cast<float*>(scratch + at.h)}
-        .Run();
+    BulkDecider<T, Hidden>{args, block, s, lane, group.count, group.first, kept, h}.Run();
     return;
   }
   BulkWorker<T, Hidden> worker{args, block, s, warp, lane};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Decisions and h of many rows: one block per row, so that it counts the row's kept neurons alone.
+// Decisions and h of many rows: blocks (row, slice of its neurons).
 #include <algorithm>
 #include <cstring>
 
@@ -12,8 +12,9 @@
 namespace cats::cuda {
 namespace {
 
-constexpr unsigned kThreads = 512;
-constexpr int64_t kMaxBlocks = int64_t{1} << 30;  // of one launch
+constexpr unsigned kThreads = 256;
+constexpr int64_t kMaxBlocks = int64_t{1} << 30;  // of one launch, rows
+constexpr int64_t kBlocksWanted = 1056;           // 8 for each of 132 multiprocessors
 
 template <class T>
 constexpr int kPerThread = 16 / sizeof(T);
@@ -40,7 +41,8 @@ __global__ void __launch_bounds__(kThreads)
   const float scale =
       args.threshold_scale == nullptr ? 1.0f : args.threshold_scale[args.scale_per_row ? row : 0];
   int count = 0;
-  for (int64_t i = threadIdx.x * kWidth; i < args.intermediate; i += kThreads * kWidth) {
+  for (int64_t i = (static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x) * kWidth;
+       i < args.intermediate; i += static_cast<int64_t>(gridDim.y) * kThreads * kWidth) {
     alignas(16) T gates[kWidth], ups[kWidth];
     if constexpr (Wide) {
       *reinterpret_cast<uint4*>(gates) = *reinterpret_cast<const uint4*>(g + i);
@@ -73,7 +75,12 @@ __global__ void __launch_bounds__(kThreads)
   __syncthreads();
   if (threadIdx.x != 0) return;
   for (unsigned warp = 1; warp < kThreads / 32; ++warp) count += counts[warp];
-  args.active[row] = count;
+  // Of integers: the same in any order.
+  if (gridDim.y == 1) {
+    args.active[row] = count;
+  } else {
+    atomicAdd(&args.active[row], count);
+  }
 }
 
 template <class T>
@@ -87,11 +94,20 @@ cudaError_t Run(const GatedMlpArgs& args, int64_t first, int64_t count, void* g,
                 cudaStream_t stream) {
   const auto bits = reinterpret_cast<uintptr_t>(g) | reinterpret_cast<uintptr_t>(u) |
                     static_cast<uintptr_t>(args.intermediate) * sizeof(T);
+  // Few rows are cut into slices, so that they fill the device; their counts start from 0.
+  const int64_t widest = (args.intermediate + kThreads * kPerThread<T> - 1) / (kThreads * kPerThread<T>);
+  const auto slices =
+      static_cast<unsigned>(std::clamp<int64_t>(kBlocksWanted / count, 1, std::min<int64_t>(widest, 65535)));
+  if (slices > 1 && args.active != nullptr) {
+    const cudaError_t error =
+        cudaMemsetAsync(args.active + first, 0, static_cast<size_t>(count) * sizeof(int32_t), stream);
+    if (error != cudaSuccess) return error;
+  }
   const auto kernel = bits % 16 == 0 ? GatedProduct<T, true> : GatedProduct<T, false>;
   for (int64_t done = 0; done < count; done += kMaxBlocks) {
     const auto blocks = static_cast<unsigned>(std::min(kMaxBlocks, count - done));
     const int64_t skipped = done * args.intermediate * static_cast<int64_t>(sizeof(T));
-    const cudaError_t error = Launch(kernel, {dim3(blocks), kThreads}, stream, args, first + done,
+    const cudaError_t error = Launch(kernel, {dim3(blocks, slices), kThreads}, stream, args, first + done,
                                      static_cast<void*>(static_cast<char*>(g) + skipped),
                                      static_cast<const void*>(static_cast<const char*>(u) + skipped));
     if (error != cudaSuccess) return error;

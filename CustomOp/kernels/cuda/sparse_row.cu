@@ -90,6 +90,12 @@ GatedMlpArgs AsRows(const SparseRowArgs& args) {
           false};
 }
 
+int ReadCurrentLimits(DeviceLimits* limits) {
+  int device = 0;
+  const cudaError_t error = cudaGetDevice(&device);
+  return error != cudaSuccess ? static_cast<int>(error) : ReadDeviceLimits(device, limits);
+}
+
 }  // namespace
 
 int ReadDeviceLimits(int device, DeviceLimits* limits) {
@@ -114,9 +120,7 @@ int ReadDeviceLimits(int device, DeviceLimits* limits) {
 int LoadSparseRow(const SparseRowPlan& plan, DType dtype, int64_t hidden) {
   if (!plan.fused) {
     DeviceLimits limits;
-    int device = 0;
-    if (const cudaError_t error = cudaGetDevice(&device); error != cudaSuccess) return error;
-    if (const int error = ReadDeviceLimits(device, &limits); error != 0) return error;
+    if (const int error = ReadCurrentLimits(&limits); error != 0) return error;
     return LoadSparseRows(limits, dtype);
   }
   const FusedKernel fused = FusedOf(dtype, hidden);
@@ -136,9 +140,7 @@ int LaunchSparseRow(const SparseRowPlan& plan, DType dtype, const SparseRowArgs&
                     CUstream_st* stream) {
   if (!plan.fused) {
     DeviceLimits limits;
-    int device = 0;
-    if (const cudaError_t error = cudaGetDevice(&device); error != cudaSuccess) return error;
-    if (const int error = ReadDeviceLimits(device, &limits); error != 0) return error;
+    if (const int error = ReadCurrentLimits(&limits); error != 0) return error;
     return LaunchSparseRows(limits, dtype, AsRows(args), stream);
   }
   const FusedKernel fused = FusedOf(dtype, args.hidden);

@@ -2,7 +2,6 @@
 // Launches of the kernels for several rows.
 #include <algorithm>
 
-#include "kernels/cuda/bulk_rows_down.cuh"
 #include "kernels/cuda/bulk_rows_neurons.cuh"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/sparse_rows.cuh"
@@ -63,35 +62,28 @@ cudaError_t RunNeurons(const DeviceLimits& device, DType dtype, const GatedMlpAr
 // ---- Weighted sums of down rows ---------------------------------------------------------------------------
 
 template <class T, int R, bool Aligned>
-cudaError_t RunDown(const DeviceLimits& device, DType dtype, const GatedMlpArgs& args, bool overlap,
-                    cudaStream_t stream) {
+cudaError_t RunDown(const GatedMlpArgs& args, bool overlap, cudaStream_t stream) {
   const auto parts = static_cast<unsigned>(DownParts(sizeof(T) == 4, args.hidden));
   if constexpr (sizeof(T) == 4) {
     return Launch(SparseRowsDownFloat<R, Aligned>,
                   {dim3(Tiles(args.hidden, 128), parts), kDownWarps * 32, overlap}, stream, args);
   } else {
-    const dim3 blocks(Tiles(args.hidden, kDownWarps * kDownColumns), parts);
-    if (HasBulkCopies(device, dtype, Aligned)) {
-      return Launch(BulkRowsDown<T, R>, {blocks, kDownThreads + 32, overlap, sizeof(BulkDownShared<T>)},
-                    stream, args);
-    }
-    return Launch(SparseRowsDown<T, R, Aligned>, {blocks, kDownThreads, overlap}, stream, args);
+    return Launch(SparseRowsDown<T, R, Aligned>,
+                  {dim3(Tiles(args.hidden, kDownWarps * kDownColumns), parts), kDownWarps * 32, overlap},
+                  stream, args);
   }
 }
 
 // ---- All of it --------------------------------------------------------------------------------------------
 
 template <class T, int R, bool Aligned>
-cudaError_t Load(const DeviceLimits& device, DType dtype) {
+cudaError_t Load() {
   cudaError_t error = LoadKernel(SparseRowsNeurons<T, R, Aligned>);
   if (error == cudaSuccess) error = LoadKernel(SparseRowsSum<T, R>);
   if constexpr (sizeof(T) == 4) {
     if (error == cudaSuccess) error = LoadKernel(SparseRowsDownFloat<R, Aligned>);
   } else {
     if (error == cudaSuccess) error = LoadKernel(SparseRowsDown<T, R, Aligned>);
-    if (error == cudaSuccess && HasBulkCopies(device, dtype, Aligned)) {
-      error = LoadKernelWithShared(BulkRowsDown<T, R>, sizeof(BulkDownShared<T>));
-    }
   }
   return error;
 }
@@ -104,7 +96,7 @@ cudaError_t Run(const DeviceLimits& device, DType dtype, const GatedMlpArgs& arg
   // With our first kernel, not with what came before us.
   const bool overlap = device.compute_capability >= 90 && args.intermediate > 0;
   if (error == cudaSuccess && args.hidden > 0) {
-    error = RunDown<T, R, Aligned>(device, dtype, args, overlap, stream);
+    error = RunDown<T, R, Aligned>(args, overlap, stream);
   }
   if (error != cudaSuccess) return error;
   return Launch(SparseRowsSum<T, R>,
@@ -122,14 +114,14 @@ bool IsAligned(const GatedMlpArgs& args) {
 
 template <class T>
 cudaError_t Load(const DeviceLimits& device, DType dtype) {
-  cudaError_t error = Load<T, 1, true>(device, dtype);
-  if (error == cudaSuccess) error = Load<T, 2, true>(device, dtype);
-  if (error == cudaSuccess) error = Load<T, 4, true>(device, dtype);
-  if (error == cudaSuccess) error = Load<T, 8, true>(device, dtype);
-  if (error == cudaSuccess) error = Load<T, 1, false>(device, dtype);
-  if (error == cudaSuccess) error = Load<T, 2, false>(device, dtype);
-  if (error == cudaSuccess) error = Load<T, 4, false>(device, dtype);
-  if (error == cudaSuccess) error = Load<T, 8, false>(device, dtype);
+  cudaError_t error = Load<T, 1, true>();
+  if (error == cudaSuccess) error = Load<T, 2, true>();
+  if (error == cudaSuccess) error = Load<T, 4, true>();
+  if (error == cudaSuccess) error = Load<T, 8, true>();
+  if (error == cudaSuccess) error = Load<T, 1, false>();
+  if (error == cudaSuccess) error = Load<T, 2, false>();
+  if (error == cudaSuccess) error = Load<T, 4, false>();
+  if (error == cudaSuccess) error = Load<T, 8, false>();
   if constexpr (sizeof(T) == 2) {
     for (const int hidden : kBulkHidden) {
       if (error != cudaSuccess || !HasBulkCopies(device, dtype, true)) break;

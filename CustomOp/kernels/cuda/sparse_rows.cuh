@@ -6,6 +6,7 @@
 #pragma once
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "kernels/cuda/bulk_copy.cuh"
 #include "kernels/cuda/row_math.cuh"
@@ -54,6 +55,25 @@ __device__ __forceinline__ uint4 Load16(const T* row /* [size] */, int64_t k, in
   }
   return v;
 }
+
+// h of 16-bit formats, between the first kernel and the second: the sum of two T, one for what the other
+// left, so 22 bits of it in float16 and 16 in bfloat16. float16: in units of 64, so up to 4e6, and the second
+// term in units of 1/32, so that it is not subnormal; at least 2^-30 is told apart. As the second kernel's
+// lanes take them: [tile][row][neuron % 4][term][neuron % 16 / 4].
+template <class T>
+struct HTerms {
+  static constexpr float kScale = std::is_same_v<T, F16> ? 1.0f / 64 : 1.0f;
+  static constexpr float kSecond = std::is_same_v<T, F16> ? 2048.0f : 1.0f;
+
+  __device__ __forceinline__ static void Store(uint16_t* h, int64_t neuron, int row, float value) {
+    const int place = static_cast<int>(neuron % kRowsTile);
+    uint16_t* to = h + ((neuron / kRowsTile * kRowGroup + row) * 4 + place % 4) * 8 + place / 4;
+    const float scaled = __fmul_rn(value, kScale), first = Rounded(T{}, scaled);
+    const bool finite = (__float_as_uint(first) & 0x7fffffffu) < 0x7f800000u;
+    to[0] = StoredBits(T{}, scaled);
+    to[4] = StoredBits(T{}, finite ? __fmul_rn(__fsub_rn(scaled, first), kSecond) : 0.0f);
+  }
+};
 
 // The products of a tile's neurons with the rows, in kSlices parts to add up in order. take: bit n for neuron
 // n. 16-bit formats, on the tensor cores: neurons are the rows of A, the rows of x the columns of B, and in
@@ -137,7 +157,8 @@ __global__ void __launch_bounds__(kRowsWarps * 32, 24 / kRowsWarps)
 
   const int n = threadIdx.x / kRowGroup, r = threadIdx.x % kRowGroup;
   const int64_t i = first + n;
-  const bool counts = n < kRowsTile && i < args.intermediate && r < group.count && r < R;
+  static_assert(kRowsWarps * 32 == kRowsTile * kRowGroup);
+  const bool counts = i < args.intermediate && r < group.count && r < R;
   const auto total = [&] {
     float v = sums[0][n][r];
 #pragma unroll
@@ -156,7 +177,7 @@ __global__ void __launch_bounds__(kRowsWarps * 32, 24 / kRowsWarps)
     keeps = IsKept(a, ThresholdBits(args.threshold[args.threshold_per_neuron ? i : 0], scale));
   }
   const uint32_t votes = __ballot_sync(kAll, keeps);
-  if (n < kRowsTile && r == 0) kept[n] = votes >> (threadIdx.x % 32) & 0xffu;
+  if (r == 0) kept[n] = votes >> (threadIdx.x % 32) & 0xffu;
   __syncthreads();
 
   uint32_t take = 0;
@@ -173,14 +194,17 @@ __global__ void __launch_bounds__(kRowsWarps * 32, 24 / kRowsWarps)
     const uint32_t* four = kept + 4 * threadIdx.x;
     scratch[at.kept + first / 4 + threadIdx.x] = four[0] | four[1] << 8 | four[2] << 16 | four[3] << 24;
   }
-  if (n >= kRowsTile || i >= args.intermediate || r >= R) return;
   float h = 0.0f;
   if (keeps) {
     h = total();
     if (args.up_bias != nullptr) h = __fadd_rn(h, T::ToFloat(static_cast<const T*>(args.up_bias)[i]));
     h = __fmul_rn(a, h);
   }
-  scratch[at.h + i * R + r] = __float_as_uint(h);
+  if constexpr (sizeof(T) == 2) {
+    HTerms<T>::Store(reinterpret_cast<uint16_t*>(scratch + at.h), i, r, h);
+  } else if (i < args.intermediate && r < R) {
+    scratch[at.h + i * R + r] = __float_as_uint(h);
+  }
 }
 
 // Block (32 columns, row): adds up the parts, warp w parts w, w + 8, ... The blocks behind the last columns

@@ -58,7 +58,7 @@ struct SparseRowsScratch {
   int64_t tiles;  // of kRowsTile neurons
   int64_t kept;   // uint8 [tiles, kRowsTile], bit r: row r keeps the neuron; aligned to 16 bytes
   int64_t parts;  // float [DownParts, compiled rows, hidden]; aligned to 16 bytes
-  int64_t h;      // float [intermediate, compiled rows]
+  int64_t h;  // float32: float [intermediate, compiled rows]; else uint16 [tiles, kRowGroup, 4, 2, 4], HTerms
   int64_t words;
 
   CATS_HD constexpr SparseRowsScratch(bool is_float32, int64_t rows, int64_t intermediate, int64_t hidden)
@@ -66,7 +66,7 @@ struct SparseRowsScratch {
         kept(0),
         parts(tiles * kRowsTile / 4),
         h(parts + (DownParts(is_float32, hidden) * RowsCompiled(rows) * hidden + 3) / 4 * 4),
-        words(h + intermediate * RowsCompiled(rows)) {}
+        words(h + (is_float32 ? intermediate * RowsCompiled(rows) : tiles * kRowsTile * kRowGroup)) {}
 };
 
 // Groups follow each other in one stream and share their scratch. Depends on the sizes alone.
