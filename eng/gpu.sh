@@ -3,16 +3,17 @@
 #   eng/gpu.sh build      the library with CUDA, the tests and the benchmarks, in artifacts/native/cuda
 #   eng/gpu.sh test       all tests that need the GPU; none is skipped
 #   eng/gpu.sh sanitize   memcheck and racecheck, each proved on a planted bug first
-#   eng/gpu.sh bench-mlp  one MLP: one row and several rows, dense and sparse
+#   eng/gpu.sh bench-mlp  one MLP, dense and sparse: the kernels, and inside ONNX Runtime 1 to 2,048 rows
+#   eng/gpu.sh bench-rows 2 to 32 rows of four shapes inside ONNX Runtime: where the dense path begins
 # Needs nvcc and cmake. From the environment:
 #   CATS_ORT_INCLUDE_DIR   folder of onnxruntime_c_api.h (else the restored NuGet package)
 #   CATS_ORT_GPU_LIBRARY   libonnxruntime.so of the GPU natives, for test; CUDA's and cuDNN's libraries on LD_LIBRARY_PATH
 #   CATS_CUDA_ARCHITECTURES  90a-real by default; the release's list is in CMakeLists.txt
-#   CATS_RESULTS           folder that reports are written to (benchmarks/results/h200)
+#   CATS_RESULTS           folder that reports are written to (benchmarks/results/ and the GPU's name: h200)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${CATS_CUDA_BUILD:-artifacts/native/cuda}
-results=${CATS_RESULTS:-benchmarks/results/h200}
+results=${CATS_RESULTS:-benchmarks/results/$(nvidia-smi --query-gpu=name --format=csv,noheader | awk 'NR == 1 {print tolower($2)}')}
 mkdir -p "$results"
 
 # The hash of the device code: a result holds for it and for no other.
@@ -61,10 +62,10 @@ sanitize() {
   $sanitizer --tool memcheck "$rows" --gtest_brief=1 --gtest_filter='-*ThousandRuns*' | tail -4 || failed=1
   echo "== memcheck: one row"
   $sanitizer --tool memcheck "$build/benchmarks/Native/cuda_sparse_row_check" small | tail -4 || failed=1
-  # racecheck knows __syncthreads and __syncwarp; the fused kernel orders its shared memory by bulk copies, mbarriers and
-  # flag words, which it takes for hazards.
-  echo "== racecheck: several rows, without the fused kernel"
-  $sanitizer --tool racecheck "$rows" --gtest_brief=1 --gtest_filter='-*ThousandRuns*:*Fused*' | tail -4 || failed=1
+  # racecheck knows __syncthreads and __syncwarp; kernels with bulk copies order their shared memory by mbarriers and flag
+  # words, which it takes for hazards.
+  echo "== racecheck: several rows, without bulk copies"
+  $sanitizer --tool racecheck "$rows" --gtest_brief=1 --gtest_filter='*EveryRowEquals*' | tail -4 || failed=1
   [ $failed = 0 ] && echo "all clean" || { echo "FAILED"; return 1; }
 }
 
@@ -72,7 +73,9 @@ case "${1:-}" in
   build) build ;;
   test) run_tests 2>&1 | report tests.txt ;;
   sanitize) sanitize 2>&1 | report sanitize.txt ;;
-  bench-mlp) { "$build/benchmarks/Native/cuda_sparse_row_bench" && "$build/benchmarks/Native/cuda_sparse_rows_bench"; } 2>&1 |
-    report mlp.md ;;
-  *) sed -n '2,12p' "$0" | sed 's/^# \{0,1\}//'; exit 2 ;;
+  bench-mlp)
+    bench="$build/benchmarks/Native"
+    { "$bench/cuda_sparse_row_bench" full && "$bench/cuda_sparse_rows_bench" && "$bench/cuda_ort_mlp_bench"; } 2>&1 | report mlp.md ;;
+  bench-rows) "$build/benchmarks/Native/cuda_ort_mlp_bench" crossover 2>&1 | report rows.md ;;
+  *) sed -n '2,13p' "$0" | sed 's/^# \{0,1\}//'; exit 2 ;;
 esac

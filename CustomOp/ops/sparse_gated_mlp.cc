@@ -127,7 +127,9 @@ void* RowOf(void* matrix, int64_t row, int64_t width, DType dtype) {
 
 // Gate and up as products of whole matrices, decisions and h by our kernel, down as a product again; in
 // chunks of rows that share one scratch.
-void ComputeDenseRowsOnCuda(DType dtype, const GatedMlpArgs& args, OpContext& context) {
+void ComputeDenseRowsOnCuda(const cuda::DeviceLimits& device, DType dtype, const GatedMlpArgs& args,
+                            OpContext& context) {
+  const CudaLane lane = context.cuda_lane();
   const int64_t hidden = args.hidden, intermediate = args.intermediate;
   const int64_t chunk = cuda::DenseRowsChunk(dtype, args.rows, intermediate);
   void* g = context.Scratch(static_cast<size_t>(chunk * intermediate) * SizeOf(dtype));
@@ -137,8 +139,7 @@ void ComputeDenseRowsOnCuda(DType dtype, const GatedMlpArgs& args, OpContext& co
     const void* x = RowOf(args.x, first, hidden, dtype);
     context.Multiply({x, args.gate, args.gate_bias, g, rows, hidden, intermediate, true});
     context.Multiply({x, args.up, nullptr, u, rows, hidden, intermediate, true});
-    ThrowIfCudaFailed(cuda::LaunchDenseRows(dtype, args, first, rows, g, u, context.cuda_lane().stream),
-                      "launch");
+    ThrowIfCudaFailed(cuda::LaunchDenseRows(device, dtype, args, first, rows, g, u, lane.stream), "launch");
     context.Multiply({g, args.down, args.down_bias, RowOf(args.y, first, hidden, dtype), rows, intermediate,
                       hidden, false});
   }
@@ -149,14 +150,14 @@ template <DType dtype>
 void ComputeOnCuda(OpContext& context) {
   GatedMlpArgs args = CheckedArgs(dtype, context);
   if (args.rows == 0) return;
-  if (args.rows >= cuda::DenseRowsFrom(dtype, args.hidden, args.intermediate) && args.hidden > 0 &&
-      args.intermediate > 0 && context.has_products()) {
-    ComputeDenseRowsOnCuda(dtype, args, context);
-    return;
-  }
   const CudaLane lane = context.cuda_lane();
   cuda::DeviceLimits limits;
   ThrowIfCudaFailed(cuda::ReadDeviceLimits(lane.device, &limits), "reading the device's limits");
+  if (args.rows >= cuda::DenseRowsFrom(dtype, args.hidden, args.intermediate) && args.hidden > 0 &&
+      args.intermediate > 0 && context.has_products()) {
+    ComputeDenseRowsOnCuda(limits, dtype, args, context);
+    return;
+  }
   const auto bits = reinterpret_cast<uintptr_t>(args.x) | reinterpret_cast<uintptr_t>(args.gate) |
                     reinterpret_cast<uintptr_t>(args.up) | reinterpret_cast<uintptr_t>(args.down);
   const cuda::SparseRowPlan plan =
@@ -169,8 +170,7 @@ void ComputeOnCuda(OpContext& context) {
   }
   args.scratch = context.Scratch(bytes);
   if (args.rows != 1 || !plan.fused) {
-    ThrowIfCudaFailed(cuda::LaunchSparseRows(limits, dtype, args, lane.stream),
-                      "launch");
+    ThrowIfCudaFailed(cuda::LaunchSparseRows(limits, dtype, args, lane.stream), "launch");
     return;
   }
   cuda::SparseRowArgs row{};

@@ -133,7 +133,6 @@ void ExpectEverySizeMatches() {
     ExpectMatches<T>(rows, 64, 129, false);
     ExpectMatches<T>(rows, 256, 700, true);
     ExpectMatches<T>(rows, 1032, 300, false);
-    ExpectMatches<T>(rows, 2048, 300, true);
     ExpectMatches<T>(rows, 72, 40000, false);  // more neurons in a part than shared memory holds at a time
   }
 }
@@ -141,6 +140,25 @@ void ExpectEverySizeMatches() {
 TEST(CudaRows, EveryRowEqualsTheReferenceAndItselfAloneInFloat) { ExpectEverySizeMatches<F32>(); }
 TEST(CudaRows, EveryRowEqualsTheReferenceAndItselfAloneInFloat16) { ExpectEverySizeMatches<F16>(); }
 TEST(CudaRows, EveryRowEqualsTheReferenceAndItselfAloneInBfloat16) { ExpectEverySizeMatches<BF16>(); }
+
+// Sizes whose first kernel fetches rows by bulk copies.
+template <class T>
+void ExpectBulkSizesMatch() {
+  for (int64_t rows : {1, 2, 5, 8, 11}) {
+    ExpectMatches<T>(rows, 2048, 300, true);
+    ExpectMatches<T>(rows, 3072, 1001, false);
+  }
+  ExpectMatches<T>(3, 4096, 1500, true);
+  ExpectMatches<T>(8, 5120, 140, false);
+  ExpectMatches<T>(2, 6144, 270, true);
+}
+
+TEST(CudaRows, FetchedByBulkCopiesEqualTheReferenceAndThemselvesAloneInFloat16) {
+  ExpectBulkSizesMatch<F16>();
+}
+TEST(CudaRows, FetchedByBulkCopiesEqualTheReferenceAndThemselvesAloneInBfloat16) {
+  ExpectBulkSizesMatch<BF16>();
+}
 
 // NaN in the up and down rows of a neuron that one row skips and another keeps shows in the second only.
 template <class T>

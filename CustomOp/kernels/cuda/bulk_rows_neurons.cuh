@@ -11,9 +11,12 @@
 namespace cats::cuda {
 
 constexpr int kBulkWarps = 8;
-constexpr int kTask = 8;  // neurons
-constexpr int kAskBytes = 96 * 1024;
+constexpr int kTask = 8;       // neurons
 constexpr int kPartSlots = 4;  // tasks whose parts wait for the ninth warp
+// What a block asks L2 for ahead of time: up rows of what the later half of its gate rows finds, and down
+// rows.
+constexpr int kAskUpBytes = 64 * 1024;
+constexpr int kAskDownBytes = 96 * 1024;
 
 template <int Hidden>
 struct BulkSize {
@@ -166,7 +169,7 @@ struct BulkDecider {
   // rows that it needs are asked for.
   __device__ void AskForDown(int found) {
     const auto* down = static_cast<const unsigned char*>(args.down);
-    for (int entry = lane; entry < min(found, kAskBytes / (Hidden * 2)); entry += 32) {
+    for (int entry = lane; entry < min(found, kAskDownBytes / (Hidden * 2)); entry += 32) {
       BulkPrefetch(down + (block.first + s.neuron[entry]) * (Hidden * 2), Hidden * 2);
     }
   }
@@ -176,7 +179,7 @@ struct BulkDecider {
     const float scale = args.threshold_scale == nullptr || r >= count
                             ? 1.0f
                             : args.threshold_scale[args.scale_per_row ? first_row + r : 0];
-    int found = 0;
+    int found = 0, asked = 0;
     while (task < block.gates) {
       const int begin = task * kTask;
       uint32_t threshold[2];
@@ -204,12 +207,16 @@ struct BulkDecider {
         if (rows != 0u) {
           const int entry = found + __popc(any & ((1u << m) - 1u));
           s.a[entry][r] = a;
+          if (r == 1 && 2 * begin >= block.neurons && asked + entry - found < kAskUpBytes / (Hidden * 2)) {
+            BulkPrefetch(static_cast<const unsigned char*>(args.up) + i * (Hidden * 2), Hidden * 2);
+          }
           if (r == 0) {
             s.neuron[entry] = static_cast<uint16_t>(n);
             s.rows[entry] = static_cast<uint8_t>(rows);
           }
         }
         found += __popc(any);
+        if (2 * begin >= block.neurons) asked += __popc(any);
         if (n < block.neurons) {
           if (r == 0) kept[i] = static_cast<uint8_t>(rows);
           if (!keeps) HTerms<T>::Store(h, i, r, 0.0f);
@@ -222,12 +229,12 @@ struct BulkDecider {
     __syncwarp();
     Fence();
     if (lane == 0) Store(s.complete, 1);
-    bool asked = false;
+    bool asked_down = false;
     for (int begin = 0; begin < found; begin += kTask) {
       float bias[2], total[2];
-      if (!asked && begin + 2 * kTask >= found) {
+      if (!asked_down && begin + 2 * kTask >= found) {
         AskForDown(found);
-        asked = true;
+        asked_down = true;
       }
 #pragma unroll
       for (int half = 0; half < 2; ++half) {

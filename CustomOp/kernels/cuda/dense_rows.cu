@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/cuda/bulk_copy.cuh"
 #include "kernels/cuda/dense_rows.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/row_math.cuh"
@@ -38,9 +39,10 @@ __global__ void __launch_bounds__(kThreads)
   T* const g = static_cast<T*>(g_all) + blockIdx.x * args.intermediate;
   const T* const u = static_cast<const T*>(u_all) + blockIdx.x * args.intermediate;
   const auto* up_bias = static_cast<const T*>(args.up_bias);
+  int count = 0;
+  WaitForPreviousKernel();
   const float scale =
       args.threshold_scale == nullptr ? 1.0f : args.threshold_scale[args.scale_per_row ? row : 0];
-  int count = 0;
   for (int64_t i = (static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x) * kWidth;
        i < args.intermediate; i += static_cast<int64_t>(gridDim.y) * kThreads * kWidth) {
     alignas(16) T gates[kWidth], ups[kWidth];
@@ -90,15 +92,18 @@ cudaError_t Load() {
 }
 
 template <class T>
-cudaError_t Run(const GatedMlpArgs& args, int64_t first, int64_t count, void* g, const void* u,
-                cudaStream_t stream) {
+cudaError_t Run(const DeviceLimits& device, const GatedMlpArgs& args, int64_t first, int64_t count, void* g,
+                const void* u, cudaStream_t stream) {
   const auto bits = reinterpret_cast<uintptr_t>(g) | reinterpret_cast<uintptr_t>(u) |
                     static_cast<uintptr_t>(args.intermediate) * sizeof(T);
   // Few rows are cut into slices, so that they fill the device; their counts start from 0.
   const int64_t widest = (args.intermediate + kThreads * kPerThread<T> - 1) / (kThreads * kPerThread<T>);
   const auto slices =
       static_cast<unsigned>(std::clamp<int64_t>(kBlocksWanted / count, 1, std::min<int64_t>(widest, 65535)));
-  if (slices > 1 && args.active != nullptr) {
+  const bool counted = slices > 1 && args.active != nullptr;
+  // It starts while the product before it ends; with counts, after the memset.
+  const bool overlap = device.compute_capability >= 90 && !counted;
+  if (counted) {
     const cudaError_t error =
         cudaMemsetAsync(args.active + first, 0, static_cast<size_t>(count) * sizeof(int32_t), stream);
     if (error != cudaSuccess) return error;
@@ -107,8 +112,8 @@ cudaError_t Run(const GatedMlpArgs& args, int64_t first, int64_t count, void* g,
   for (int64_t done = 0; done < count; done += kMaxBlocks) {
     const auto blocks = static_cast<unsigned>(std::min(kMaxBlocks, count - done));
     const int64_t skipped = done * args.intermediate * static_cast<int64_t>(sizeof(T));
-    const cudaError_t error = Launch(kernel, {dim3(blocks, slices), kThreads}, stream, args, first + done,
-                                     static_cast<void*>(static_cast<char*>(g) + skipped),
+    const cudaError_t error = Launch(kernel, {dim3(blocks, slices), kThreads, overlap}, stream, args,
+                                     first + done, static_cast<void*>(static_cast<char*>(g) + skipped),
                                      static_cast<const void*>(static_cast<const char*>(u) + skipped));
     if (error != cudaSuccess) return error;
   }
@@ -128,12 +133,12 @@ int LoadDenseRows(DType dtype) {
   return cudaErrorInvalidValue;
 }
 
-int LaunchDenseRows(DType dtype, const GatedMlpArgs& args, int64_t first, int64_t count, void* g,
-                    const void* u, CUstream_st* stream) {
+int LaunchDenseRows(const DeviceLimits& device, DType dtype, const GatedMlpArgs& args, int64_t first,
+                    int64_t count, void* g, const void* u, CUstream_st* stream) {
   switch (dtype) {
 #define CATS_FORMAT(type, name, onnx) \
   case DType::k##type:                \
-    return Run<type>(args, first, count, g, u, stream);
+    return Run<type>(device, args, first, count, g, u, stream);
 #include "formats/formats.def"
 #undef CATS_FORMAT
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "formats/dtype.h"
+#include "kernels/cuda/device_limits.h"
 #include "kernels/gated_mlp.h"
 
 struct CUstream_st;  // cudaStream_t points to it
@@ -18,7 +19,8 @@ int LoadDenseRows(DType dtype);
 
 // Of rows first to first + count of args: g becomes h, args.active is written. args.x, weights and y are not
 // looked at.
-int LaunchDenseRows(DType dtype, const GatedMlpArgs& args, int64_t first, int64_t count,
+int LaunchDenseRows(const DeviceLimits& device, DType dtype, const GatedMlpArgs& args, int64_t first,
+                    int64_t count,
                     void* g,        // T [count, intermediate]: x . gate + gate_bias, becomes h
                     const void* u,  // T [count, intermediate]: x . up
                     CUstream_st* stream);
