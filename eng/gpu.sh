@@ -17,7 +17,7 @@ results=${CATS_RESULTS:-benchmarks/results/$(nvidia-smi --query-gpu=name --forma
 mkdir -p "$results"
 
 # The hash of the device code: a result holds for it and for no other.
-code_hash() { cat CustomOp/kernels/cuda/* CustomOp/formats/* CustomOp/kernels/{decision,silu}.h | sha256sum | cut -c1-16; }
+code_hash() { LC_ALL=C; cat CustomOp/kernels/cuda/* CustomOp/formats/* CustomOp/kernels/{decision,silu}.h | sha256sum | cut -c1-16; }
 
 report() {  # report NAME: what comes in goes to the screen and to the file, with what it was measured on
   { echo "device code $(code_hash), $(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader)"; cat; } |
@@ -65,7 +65,7 @@ sanitize() {
   # racecheck knows __syncthreads and __syncwarp; kernels with bulk copies order their shared memory by mbarriers and flag
   # words, which it takes for hazards.
   echo "== racecheck: several rows, without bulk copies"
-  $sanitizer --tool racecheck "$rows" --gtest_brief=1 --gtest_filter='*EveryRowEquals*' | tail -4 || failed=1
+  $sanitizer --tool racecheck "$rows" --gtest_brief=1 --gtest_filter='*EveryRowEquals*InFloat*' | tail -4 || failed=1
   [ $failed = 0 ] && echo "all clean" || { echo "FAILED"; return 1; }
 }
 
