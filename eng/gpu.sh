@@ -13,13 +13,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${CATS_CUDA_BUILD:-artifacts/native/cuda}
-results=${CATS_RESULTS:-benchmarks/results/$(nvidia-smi --query-gpu=name --format=csv,noheader | awk 'NR == 1 {print tolower($2)}')}
-mkdir -p "$results"
+gpu=$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null | awk 'NR == 1 {print tolower($2)}' || true)
+results=${CATS_RESULTS:-benchmarks/results/${gpu:-unknown}}
 
 # The hash of the device code: a result holds for it and for no other.
 code_hash() { LC_ALL=C; cat CustomOp/kernels/cuda/* CustomOp/formats/* CustomOp/kernels/{decision,silu}.h | sha256sum | cut -c1-16; }
 
 report() {  # report NAME: what comes in goes to the screen and to the file, with what it was measured on
+  mkdir -p "$results"
   { echo "device code $(code_hash), $(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader)"; cat; } |
     tee "$results/$1"
 }
