@@ -78,5 +78,5 @@ case "${1:-}" in
     bench="$build/benchmarks/Native"
     { "$bench/cuda_sparse_row_bench" full && "$bench/cuda_sparse_rows_bench" && "$bench/cuda_ort_mlp_bench"; } 2>&1 | report mlp.md ;;
   bench-rows) "$build/benchmarks/Native/cuda_ort_mlp_bench" crossover 2>&1 | report rows.md ;;
-  *) sed -n '2,13p' "$0" | sed 's/^# \{0,1\}//'; exit 2 ;;
+  *) sed -n '2,12p' "$0" | sed 's/^# \{0,1\}//'; exit 2 ;;
 esac
