@@ -180,6 +180,30 @@ public sealed class CudaTests(ITestOutputHelper output) : IDisposable
         Assert.Equal(cpu.ChoiceAccuracy!.Value, gpu.ChoiceAccuracy!.Value, 0.06); // few items
     }
 
+    // Several lengths: one row, a few rows, ONNX Runtime's products.
+    [Theory]
+    [InlineData(0.0)]
+    [InlineData(0.5)]
+    public void The_same_window_gives_the_same_bits_every_time(double sparsity)
+    {
+        Need();
+        ModelFolder folder = sparsity == 0 ? Demo() : SparseDemo(sparsity);
+        using ModelSession session = ModelSession.Open(folder, s_gpu);
+        foreach (int length in new[] { 1, 5, 8, 9, 11, 40, 300 })
+        {
+            int[] ids = [.. Enumerable.Range(1, length).Select(i => (i * 37) % 4000)];
+            float[] first = [.. session.RunWindow(ids, null, Token).Logits];
+            int other = 0;
+            for (int run = 0; run < 40; run++)
+            {
+                other += session.RunWindow(ids, null, Token).Logits.SequenceEqual(first) ? 0 : 1;
+            }
+
+            output.WriteLine($"{length} tokens: {other} of 40 runs differ");
+            Assert.Equal(0, other);
+        }
+    }
+
     [Fact]
     public async Task Cancelling_and_disposing_leave_the_session_fit()
     {
