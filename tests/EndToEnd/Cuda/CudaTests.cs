@@ -129,8 +129,8 @@ public sealed class CudaTests(ITestOutputHelper output) : IDisposable
         Assert.InRange(results[0].Statistics.Sparsity!.Value, 0.6, 0.8);
         Assert.True(results[2].Statistics.Sparsity > results[0].Statistics.Sparsity);
 
-        using ModelSession separate = ModelSession.OpenCounting(sparse, out counts, s_gpu with { CudaGraph = false });
-        using TokenGenerator alone = new(separate, tokenizer, TokenGeneratorOptions.Counting(counts));
+        using ModelSession separate = ModelSession.OpenCounting(sparse, out counts, s_gpu);
+        using TokenGenerator alone = new(separate, tokenizer, TokenGeneratorOptions.Counting(counts) with { CudaGraph = false });
         for (int i = 0; i < 3; i++)
         {
             GenerationResult expected = alone.Generate(Prompt, options with { ThresholdScale = new float[] { 1, 0, 1.5f }[i] });
