@@ -263,6 +263,35 @@ TEST_P(SparseGatedMlp, GivesTheSameBitsForAnyNumberOfThreads) {
   });
 }
 
+// Prefill skips pairs of a neuron and a row where many fall away and runs full tiles where few do: both must
+// add the same numbers in the same order.
+TEST_P(SparseGatedMlp, ManyRowsGiveARowTheBitsThatItHasAlone) {
+  if (!GetParam().many_rows) return;  // few rows: the order follows the neurons that any of them keeps
+  WithFormat([&]<class T>(T) {
+    MlpCase<T> mlp(37, 1100, 211, 21, true);
+    mlp.threshold = {0.05f};
+    // Rows that keep everything, about half, a few, and nothing, side by side and in groups.
+    for (int64_t row = 0; row < mlp.rows; ++row) {
+      const float scales[] = {0.0f, 1.0f, 4.0f, 10.0f, 1e20f};
+      mlp.scale.push_back(scales[row < 16 ? row / 8 : row < 24 ? 4 : row % 5]);
+    }
+    const GatedMlpArgs args = mlp.Args();
+    const MlpResult<T> together = RunKernel<T>(kernel(), args, 3);
+    for (int64_t row = 0; row < mlp.rows; ++row) {
+      GatedMlpArgs one = args;
+      one.rows = 1;
+      one.x = mlp.x.data() + row * mlp.hidden;
+      one.threshold_scale = mlp.scale.data() + row;
+      one.scale_per_row = false;
+      const MlpResult<T> alone = RunKernel<T>(kernel(), one);
+      EXPECT_EQ(alone.active[0], together.active[static_cast<size_t>(row)]) << "row " << row;
+      EXPECT_EQ(0, std::memcmp(alone.y.data(), &together.y[static_cast<size_t>(row * mlp.hidden)],
+                               alone.y.size() * sizeof(T)))
+          << "row " << row;
+    }
+  });
+}
+
 TEST_P(SparseGatedMlp, GivesTheSameBits1000Times) {
   WithFormat([&]<class T>(T) {
     MlpCase<T> mlp(2, 65, 130, 14, true);
