@@ -146,6 +146,59 @@ public sealed class FormTests
             string product = g.Node("Mul", [g.Silu(g.Node("MatMul", [x, g.Weight(H, I)])), g.Node("MatMul", [x, g.Weight(H, I)])]);
             return g.Node("Squeeze", [g.Node("MatMul", [product, g.Weight(I, H)]), g.Integers(1)]);
         },
+        ["dropout at inference"] = g =>
+        {
+            string product = g.Node("Dropout", [g.Node("Mul", [g.Silu(g.Node("Dropout", [g.Project(), g.Floats([], 0.1f)])), g.Project()])]);
+            return g.Down(product);
+        },
+        ["chunk of a length computed from the shape"] = g =>
+        {
+            // torch.onnx.export without dynamo writes chunk(2, dim=-1) so.
+            string packed = g.Node("MatMul", ["x", g.Weight(H, 2 * I)]);
+            string length = g.Node("Gather", [g.Node("Shape", [packed]), g.Integers(-1)], NodeBuilder.Int("axis", 0));
+            string half = g.Node("Div", [g.Node("Add", [length, g.Integers(1)]), g.Integers(2)]);
+            string middle = g.Node("Mul", [half, g.Integers(1)]);
+            string gate = g.Node("Slice", [packed, g.Integers(0), middle, g.Integers(-1)]);
+            string up = g.Node("Slice", [packed, middle, g.Node("Mul", [half, g.Integers(2)]), g.Integers(-1)]);
+            return g.Down(g.Node("Mul", [up, g.Silu(gate)]));
+        },
+        ["Einsum"] = g =>
+        {
+            string gate = g.Node("Einsum", ["x", g.Weight(H, I)], MlpGraph.Text("equation", "bsh,hi->bsi"));
+            string up = g.Node("Einsum", ["x", g.Weight(I, H)], MlpGraph.Text("equation", "...h, ih -> ...i"));
+            return g.Node("Einsum", [g.Node("Mul", [g.Silu(gate), up]), g.Weight(I, H)], MlpGraph.Text("equation", "abc,cd->abd"));
+        },
+        ["sigmoid by Tanh"] = g =>
+        {
+            string v = g.Project();
+            string tanh = g.Node("Tanh", [g.Node("Mul", [v, g.Floats([], 0.5f)])]);
+            string sigmoid = g.Node("Add", [g.Node("Mul", [tanh, g.Floats([], 0.5f)]), g.Floats([], 0.5f)]);
+            return g.Down(g.Node("Mul", [g.Node("Mul", [v, sigmoid]), g.Project()]));
+        },
+        ["two equal casts of x"] = g =>
+        {
+            string gate = g.Node("MatMul", [g.Node("Cast", ["x"], NodeBuilder.Int("to", 1)), g.Weight(H, I)]);
+            string up = g.Node("MatMul", [g.Node("Cast", ["x"], NodeBuilder.Int("to", 1)), g.Weight(H, I)]);
+            return g.Down(g.Node("Mul", [g.Silu(gate), up]));
+        },
+        ["packed, view [2, intermediate] and unbind"] = g =>
+        {
+            string cut = g.Node("Reshape", [g.Node("MatMul", ["x", g.Weight(H, 2 * I)]), g.Integers(2, 3, 2, I)]);
+            string gate = g.Node("Gather", [cut, g.Scalar(0)], NodeBuilder.Int("axis", -2));
+            return g.Down(g.Node("Mul", [g.Silu(gate), g.Node("Gather", [cut, g.Scalar(1)], NodeBuilder.Int("axis", 2))]));
+        },
+        ["packed, view [intermediate, 2] and Split"] = g =>
+        {
+            string cut = g.Node("Reshape", [g.Node("MatMul", ["x", g.Weight(H, 2 * I)]), g.Integers(2, 3, I, 2)]);
+            string[] parts = g.Nodes("Split", [cut, g.Integers(1, 1)], 2, NodeBuilder.Int("axis", 3));
+            string gate = g.Node("Squeeze", [parts[1], g.Integers(-1)]);
+            return g.Down(g.Node("Mul", [g.Silu(gate), g.Node("Squeeze", [parts[0], g.Integers(3)])]));
+        },
+        ["casts around the product"] = g =>
+        {
+            string gate = g.Node("Cast", [g.Project()], NodeBuilder.Int("to", 1));
+            return g.Down(g.Node("Cast", [g.Node("Mul", [g.Silu(gate), g.Project()])], NodeBuilder.Int("to", 1)));
+        },
     };
 
     private static string Denominator(MlpGraph g, string value) => g.Node("Add", [g.Node("Exp", [g.Node("Neg", [value])]), g.Floats([], 1f)]);

@@ -92,6 +92,20 @@ public sealed class MlpGraph
     /// <param name="value">Its value.</param>
     public static AttributeProto Float(string name, float value) => new() { Name = name, Type = AttributeProto.Types.AttributeType.Float, F = value };
 
+    /// <summary>A string attribute.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="value">Its value.</param>
+    public static AttributeProto Text(string name, string value) =>
+        new() { Name = name, Type = AttributeProto.Types.AttributeType.String, S = ByteString.CopyFromUtf8(value) };
+
+    /// <summary>Adds one integer without dimensions.</summary>
+    /// <param name="value">The integer.</param>
+    public string Scalar(long value)
+    {
+        TensorProto tensor = new() { DataType = (int)TensorProto.Types.DataType.Int64, RawData = ByteString.CopyFrom(BitConverter.GetBytes(value)) };
+        return Add(tensor);
+    }
+
     /// <summary>gate or up by MatMul.</summary>
     public string Project() => Node("MatMul", ["x", Weight(Hidden, Intermediate)]);
 
