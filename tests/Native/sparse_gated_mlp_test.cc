@@ -41,14 +41,7 @@ class SparseGatedMlp : public testing::TestWithParam<Kernel> {
   // Calls body(T{}) with the parameter's stored format.
   template <class Body>
   void WithFormat(Body body) {
-    switch (GetParam().dtype) {
-#define CATS_FORMAT(type, name, onnx) \
-  case DType::k##type:                \
-    body(type{});                     \
-    break;
-#include "formats/formats.def"
-#undef CATS_FORMAT
-    }
+    cats::WithFormat(GetParam().dtype, body);
   }
 
   const GatedMlpKernel& kernel() const { return GetParam().get(); }
