@@ -340,6 +340,35 @@ TEST_P(SparseGatedMlp, RaisingTheThresholdOnlyShrinksTheActiveSet) {
   });
 }
 
+TEST_P(SparseGatedMlp, PermutingNeuronsChangesNothingBeyondRounding) {
+  WithFormat([&]<class T>(T) {
+    for (int64_t rows : {1, 24}) {
+      MlpCase<T> mlp(rows, 66, 150, 22, true);
+      mlp.WithoutCancellation();
+      mlp.ThresholdsInGaps(reference::Activations<T>(mlp.Args()));
+      const MlpResult<T> before = RunKernel<T>(kernel(), mlp.Args());
+      // Neuron i goes to place 7 i mod 150.
+      MlpCase<T> turned = mlp;
+      for (size_t i = 0; i < 150; ++i) {
+        const size_t to = i * 7 % 150;
+        for (const auto& [from, into] : {std::pair(&mlp.gate, &turned.gate), std::pair(&mlp.up, &turned.up),
+                                         std::pair(&mlp.down, &turned.down)}) {
+          std::copy_n(from->begin() + static_cast<int64_t>(i * 66), 66,
+                      into->begin() + static_cast<int64_t>(to * 66));
+        }
+        turned.gate_bias[to] = mlp.gate_bias[i];
+        turned.up_bias[to] = mlp.up_bias[i];
+        turned.threshold[to] = mlp.threshold[i];
+      }
+      const MlpResult<T> after = RunKernel<T>(kernel(), turned.Args());
+      EXPECT_EQ(before.active, after.active);
+      std::vector<double> expected;
+      for (T value : before.y) expected.push_back(static_cast<double>(T::ToFloat(value)));
+      EXPECT_LE(RelativeError(after.y, expected), 2 * ToleranceOf(GetParam().dtype)) << rows << " rows";
+    }
+  });
+}
+
 TEST_P(SparseGatedMlp, TakesZeroSizes) {
   WithFormat([&]<class T>(T) {
     for (int64_t rows : {0, 1, 3}) {
