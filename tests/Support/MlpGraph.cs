@@ -35,6 +35,17 @@ public sealed class MlpGraph
     /// <param name="dims">Its shape.</param>
     public string Weight(params long[] dims) => Add(Tensor(dims));
 
+    /// <summary>Adds an initializer of float16 values.</summary>
+    /// <param name="dims">Its shape.</param>
+    public string HalfWeight(params long[] dims)
+    {
+        TensorProto tensor = Tensor(dims);
+        byte[] bytes = [.. System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(tensor.RawData.Span).ToArray().SelectMany(value => BitConverter.GetBytes((Half)value))];
+        tensor.DataType = (int)TensorProto.Types.DataType.Float16;
+        tensor.RawData = ByteString.CopyFrom(bytes);
+        return Add(tensor);
+    }
+
     /// <summary>Adds an initializer of given values.</summary>
     /// <param name="dims">Its shape.</param>
     /// <param name="values">Its values.</param>
