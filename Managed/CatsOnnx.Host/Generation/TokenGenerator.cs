@@ -5,6 +5,7 @@ using System.Text;
 using System.Threading.Channels;
 using CatsOnnx.GraphRewriter.Model;
 using CatsOnnx.GraphRewriter.Passes;
+using CatsOnnx.Sampling;
 using CatsOnnx.Session;
 using CatsOnnx.Tokenization;
 
@@ -217,13 +218,15 @@ public sealed class TokenGenerator : IDisposable
         List<int> ids = new(Math.Min(request.MaxNewTokens, 4096));
         StringBuilder text = new();
         FinishReason? reason = null;
+        ISampler sampler = options.Sampling is null ? options.Sampler : SamplerChain.Of(options.Sampling);
+        sampler = sampler is Greedy ? sampler : new TextSampler(sampler, request.Ids, ids);
 
         long start = Stopwatch.GetTimestamp();
         _step ??= Session.Signature.HasCache
             ? new CachedDecodeStep(Session, _options) { LooksAhead = _options.ActiveOutputs.Count == 0 }
             : new RecomputeStep(Session);
         _step.Begin(request.Ids.Length + request.MaxNewTokens - 1, options.ThresholdScale);
-        int next = _step.Choose(request.Ids, options.Sampler, cancellationToken);
+        int next = _step.Choose(request.Ids, sampler, cancellationToken);
         long first = Stopwatch.GetTimestamp();
         while (true)
         {
@@ -242,7 +245,7 @@ public sealed class TokenGenerator : IDisposable
             }
 
             cancellationToken.ThrowIfCancellationRequested(); // the callback may have ended the request or the generator
-            next = _step.Choose([next], options.Sampler, cancellationToken);
+            next = _step.Choose([next], sampler, cancellationToken);
             _step.CountActive(counter);
         }
 
