@@ -63,6 +63,16 @@ public sealed class ChatTemplate
         return new ChatTemplate(Template.Read(text, "The chat template"), null, tokens);
     }
 
+    /// <summary>Reads a template for the special tokens of a tokenizer.</summary>
+    /// <inheritdoc cref="Parse(string, string?, string?)"/>
+    /// <param name="text">Jinja.</param>
+    /// <param name="tokenizer">Whose bos and eos the template writes.</param>
+    public static ChatTemplate Parse(string text, TextTokenizer tokenizer)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return Parse(text, Written(tokenizer, tokenizer.BosId), Written(tokenizer, tokenizer.EosId));
+    }
+
     /// <summary>The template of a model, or null where its folder has none.</summary>
     /// <param name="folder">The folder with the tokenizer's files.</param>
     /// <param name="tokenizer">Names bos and eos where no file does; null: files alone.</param>
