@@ -3,7 +3,7 @@
 # The hash of the device code: a figure measured on a GPU holds for it and for no other.
 #   eng/code_hash.sh          the hash of CustomOp/kernels/cuda and of all that its files include, directly or not
 #   eng/code_hash.sh files    the files that it covers
-#   eng/code_hash.sh stale    a line for each result in benchmarks/results/h200 that was measured on other code
+#   eng/code_hash.sh stale    a line for each result of a GPU (benchmarks/results/h100, h200) that was measured on other code
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -32,7 +32,7 @@ code_hash() {
 # A result names the code near its top: "device code HASH", in JSON "device_code": "HASH".
 stale() {
   local now result was; now=$(code_hash)
-  for result in benchmarks/results/h200/*; do
+  for result in benchmarks/results/h100/* benchmarks/results/h200/*; do
     [ -f "$result" ] || continue
     was=$(head -n 20 "$result" | grep -oE 'device[ _]code[": ]+[0-9a-f]{16}' | head -n 1 | grep -oE '[0-9a-f]{16}$' || true)
     [ "$was" = "$now" ] || echo "STALE $result: measured on device code ${was:-unknown (it names none)}, now $now"

@@ -3,7 +3,8 @@
 #   eng/gpu.sh build      the library with CUDA, the tests and the benchmarks, in artifacts/native/cuda
 #   eng/gpu.sh test       all tests that need the GPU; none is skipped
 #   eng/gpu.sh sanitize   memcheck and racecheck, each proved on a planted bug first
-#   eng/gpu.sh bench-mlp  one MLP: one row and several rows, dense and sparse
+#   eng/gpu.sh bench-mlp  one MLP, dense and sparse: the kernels, and inside ONNX Runtime 1 to 2,048 rows
+#   eng/gpu.sh bench-rows 2 to 32 rows of four shapes inside ONNX Runtime: where the dense path begins
 #   eng/gpu.sh bench-model  whole models with random weights through the tool: tokens, prefill, rewriting
 #   eng/gpu.sh pack FOLDER  on a machine with .NET: what the above need on one without it, as archives
 # Needs nvcc and cmake. From the environment:
@@ -11,14 +12,15 @@
 #   CATS_ORT_GPU_LIBRARY   libonnxruntime.so of the GPU natives, for test; CUDA's and cuDNN's libraries on LD_LIBRARY_PATH
 #   CATS_CUDA_ARCHITECTURES  90a-real by default; the release's list is in CMakeLists.txt
 #   CATS_GPU_APP           folder with the published tool and tests (app.tar.xz of pack), for test and bench-model
-#   CATS_RESULTS           folder that reports are written to (benchmarks/results/h200)
+#   CATS_RESULTS           folder that reports are written to (benchmarks/results/ and the GPU's name: h200)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${CATS_CUDA_BUILD:-artifacts/native/cuda}
-results=${CATS_RESULTS:-benchmarks/results/h200}
-mkdir -p "$results"
+gpu=$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null | awk 'NR == 1 {print tolower($2)}' || true)
+results=${CATS_RESULTS:-benchmarks/results/${gpu:-unknown}}
 
 report() {  # report NAME: what comes in goes to the screen and to the file, with what it was measured on
+  mkdir -p "$results"
   { echo "device code $(eng/code_hash.sh), $(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader)"; cat; } |
     tee "$results/$1"
 }
@@ -30,14 +32,14 @@ build() {
   cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DCATS_CUDA=ON -DCATS_TESTS=ON \
     -DCMAKE_CUDA_COMPILER="$(command -v nvcc)" \
     -DCMAKE_CUDA_ARCHITECTURES="${CATS_CUDA_ARCHITECTURES:-90a-real}" "${include[@]}"
-  cmake --build "$build" -j"$(nproc)" --target cats_onnx ort_cuda_test cuda_rows_test cuda_greedy_test launch_plan_test \
-    cuda_planted_bugs cuda_sparse_row_check cuda_sparse_row_bench cuda_sparse_rows_bench
+  cmake --build "$build" -j"$(nproc)" --target cats_onnx ort_cuda_test ort_cuda_dense_test cuda_rows_test cuda_greedy_test \
+    launch_plan_test cuda_planted_bugs cuda_sparse_row_check cuda_sparse_row_bench cuda_sparse_rows_bench cuda_ort_mlp_bench
 }
 
 run_tests() {
   export CATS_REQUIRE_CUDA=1
   local failed=0
-  for test in launch_plan_test cuda_rows_test cuda_greedy_test ort_cuda_test; do
+  for test in launch_plan_test cuda_rows_test cuda_greedy_test ort_cuda_test ort_cuda_dense_test; do
     echo "== $test"
     timeout 240 "$build/tests/Native/$test" --gtest_brief=1 || failed=1
   done
@@ -133,10 +135,10 @@ sanitize() {
   $sanitizer --tool memcheck "$rows" --gtest_brief=1 --gtest_filter='-*ThousandRuns*' | tail -4 || failed=1
   echo "== memcheck: one row"
   $sanitizer --tool memcheck "$build/benchmarks/Native/cuda_sparse_row_check" small | tail -4 || failed=1
-  # racecheck knows __syncthreads and __syncwarp; the fused kernel orders its shared memory by bulk copies, mbarriers and
-  # flag words, which it takes for hazards.
-  echo "== racecheck: several rows, without the fused kernel"
-  $sanitizer --tool racecheck "$rows" --gtest_brief=1 --gtest_filter='-*ThousandRuns*:*Fused*' | tail -4 || failed=1
+  # racecheck knows __syncthreads and __syncwarp; kernels with bulk copies order their shared memory by mbarriers and flag
+  # words, which it takes for hazards.
+  echo "== racecheck: several rows, without bulk copies"
+  $sanitizer --tool racecheck "$rows" --gtest_brief=1 --gtest_filter='*EveryRowEquals*InFloat*' | tail -4 || failed=1
   [ $failed = 0 ] && echo "all clean" || { echo "FAILED"; return 1; }
 }
 
@@ -144,9 +146,11 @@ case "${1:-}" in
   build) build ;;
   test) run_tests 2>&1 | report tests.txt ;;
   sanitize) sanitize 2>&1 | report sanitize.txt ;;
-  bench-mlp) { "$build/benchmarks/Native/cuda_sparse_row_bench" && "$build/benchmarks/Native/cuda_sparse_rows_bench"; } 2>&1 |
-    report mlp.md ;;
+  bench-mlp)
+    bench="$build/benchmarks/Native"
+    { "$bench/cuda_sparse_row_bench" full && "$bench/cuda_sparse_rows_bench" && "$bench/cuda_ort_mlp_bench"; } 2>&1 | report mlp.md ;;
+  bench-rows) "$build/benchmarks/Native/cuda_ort_mlp_bench" crossover 2>&1 | report rows.md ;;
   bench-model) bench_model 2>&1 | report model.md ;;
   pack) pack "${2:-}" ;;
-  *) sed -n '2,15p' "$0" | sed 's/^# \{0,1\}//'; exit 2 ;;
+  *) sed -n '2,16p' "$0" | sed 's/^# \{0,1\}//'; exit 2 ;;
 esac

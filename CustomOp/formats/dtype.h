@@ -44,4 +44,17 @@ constexpr const char* NameOf(DType dtype) {
   return "unknown";
 }
 
+// body(T{}) with the format that dtype names, and what it gives.
+template <class Body>
+auto WithFormat(DType dtype, Body&& body) {
+  switch (dtype) {
+#define CATS_FORMAT(type, name, onnx) \
+  case DType::k##type:                \
+    return body(type{});
+#include "formats/formats.def"
+#undef CATS_FORMAT
+  }
+  return decltype(body(F32{}))();
+}
+
 }  // namespace cats

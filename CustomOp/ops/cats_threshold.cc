@@ -3,8 +3,7 @@
 #include "kernels/cats_threshold.h"
 
 #include "ops/checks.h"
-#include "ops/cuda.h"
-#include "ops/op.h"
+#include "ops/elementwise_kernels.h"
 
 namespace cats {
 namespace {
@@ -35,31 +34,19 @@ CatsThresholdArgs CheckedArgs(DType dtype, OpContext& context) {
   return args;
 }
 
-template <DType dtype, class T>
-void ComputeOnCpu(OpContext& context) {
-  const CatsThresholdArgs args = CheckedArgs(dtype, context);
-  if (!CatsThresholdKernel<T>::Run(args, context.parallel_for())) throw OpError("the thread pool failed");
-}
+struct Kernels {
+  template <DType dtype, class T>
+  static void OnCpu(OpContext& context) {
+    const CatsThresholdArgs args = CheckedArgs(dtype, context);
+    if (!CatsThresholdKernel<T>::Run(args, context.parallel_for())) throw OpError("the thread pool failed");
+  }
 
 #if defined(CATS_CUDA)
-template <DType dtype>
-void ComputeOnCuda(OpContext& context) {
-  const CatsThresholdArgs args = CheckedArgs(dtype, context);
-  ThrowIfCudaFailed(cuda::LaunchCatsThreshold(dtype, args, context.cuda_lane().stream), "launch");
-}
-#endif
-
-constexpr OpKernel kKernels[] = {
-#define CATS_FORMAT(type, name, onnx) \
-  {Device::kCpu, DType::k##type, ComputeOnCpu<DType::k##type, type>, nullptr, nullptr},
-#include "formats/formats.def"
-#undef CATS_FORMAT
-#if defined(CATS_CUDA)
-#define CATS_FORMAT(type, name, onnx)                                     \
-  {Device::kCuda, DType::k##type, ComputeOnCuda<DType::k##type>, nullptr, \
-   LoadOnCuda<DType::k##type, cuda::LoadElementwiseOps>},
-#include "formats/formats.def"
-#undef CATS_FORMAT
+  template <DType dtype>
+  static void OnCuda(OpContext& context) {
+    const CatsThresholdArgs args = CheckedArgs(dtype, context);
+    ThrowIfCudaFailed(cuda::LaunchCatsThreshold(dtype, args, context.cuda_lane().stream), "launch");
+  }
 #endif
 };
 
@@ -70,7 +57,7 @@ void InferShapes(ShapeContext& context) {
 
 }  // namespace
 
-constinit const OpDefinition kCatsThreshold = {"CatsThreshold", 1,    kInputs,    kOutputs, {}, {},
-                                               kKernels,        true, InferShapes};
+constinit const OpDefinition kCatsThreshold = {
+    "CatsThreshold", 1, kInputs, kOutputs, {}, {}, ElementwiseKernels<Kernels>::table, true, InferShapes};
 
 }  // namespace cats

@@ -5,6 +5,7 @@
 #if defined(CATS_CUDA)
 #include <string>
 
+#include "kernels/cuda/dense_rows.h"
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/elementwise.h"
 #include "kernels/cuda/sparse_row.h"

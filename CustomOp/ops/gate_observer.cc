@@ -6,8 +6,7 @@
 #include <cstring>
 
 #include "ops/checks.h"
-#include "ops/cuda.h"
-#include "ops/op.h"
+#include "ops/elementwise_kernels.h"
 
 namespace cats {
 namespace {
@@ -57,36 +56,24 @@ GateObserverArgs CheckedArgs(DType dtype, OpContext& context, void** passed) {
   return args;
 }
 
-template <DType dtype, class T>
-void ComputeOnCpu(OpContext& context) {
-  void* passed = nullptr;
-  GateObserverArgs args = CheckedArgs(dtype, context, &passed);
-  args.scratch = context.Scratch(GateObserverScratchBytes(args.rows, args.width));
-  if (!GateObserverKernel<T>::Run(args, context.parallel_for())) throw OpError("the thread pool failed");
-  const size_t bytes = static_cast<size_t>(args.rows * args.width) * sizeof(T);
-  if (passed != args.a && bytes > 0) std::memcpy(passed, args.a, bytes);
-}
+struct Kernels {
+  template <DType dtype, class T>
+  static void OnCpu(OpContext& context) {
+    void* passed = nullptr;
+    GateObserverArgs args = CheckedArgs(dtype, context, &passed);
+    args.scratch = context.Scratch(GateObserverScratchBytes(args.rows, args.width));
+    if (!GateObserverKernel<T>::Run(args, context.parallel_for())) throw OpError("the thread pool failed");
+    const size_t bytes = static_cast<size_t>(args.rows * args.width) * sizeof(T);
+    if (passed != args.a && bytes > 0) std::memcpy(passed, args.a, bytes);
+  }
 
 #if defined(CATS_CUDA)
-template <DType dtype>
-void ComputeOnCuda(OpContext& context) {
-  void* passed = nullptr;
-  const GateObserverArgs args = CheckedArgs(dtype, context, &passed);
-  ThrowIfCudaFailed(cuda::LaunchGateObserver(dtype, args, passed, context.cuda_lane().stream), "launch");
-}
-#endif
-
-constexpr OpKernel kKernels[] = {
-#define CATS_FORMAT(type, name, onnx) \
-  {Device::kCpu, DType::k##type, ComputeOnCpu<DType::k##type, type>, nullptr, nullptr},
-#include "formats/formats.def"
-#undef CATS_FORMAT
-#if defined(CATS_CUDA)
-#define CATS_FORMAT(type, name, onnx)                                     \
-  {Device::kCuda, DType::k##type, ComputeOnCuda<DType::k##type>, nullptr, \
-   LoadOnCuda<DType::k##type, cuda::LoadElementwiseOps>},
-#include "formats/formats.def"
-#undef CATS_FORMAT
+  template <DType dtype>
+  static void OnCuda(OpContext& context) {
+    void* passed = nullptr;
+    const GateObserverArgs args = CheckedArgs(dtype, context, &passed);
+    ThrowIfCudaFailed(cuda::LaunchGateObserver(dtype, args, passed, context.cuda_lane().stream), "launch");
+  }
 #endif
 };
 
@@ -101,7 +88,7 @@ void InferShapes(ShapeContext& context) {
 
 }  // namespace
 
-constinit const OpDefinition kGateObserver = {"GateObserver", 1,    kInputs,    kOutputs, {}, {},
-                                              kKernels,       true, InferShapes};
+constinit const OpDefinition kGateObserver = {
+    "GateObserver", 1, kInputs, kOutputs, {}, {}, ElementwiseKernels<Kernels>::table, true, InferShapes};
 
 }  // namespace cats

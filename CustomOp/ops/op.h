@@ -42,6 +42,17 @@ struct CudaLane {
   int device;
 };
 
+// c = a times b, plus bias where there is one, summed in float32 and rounded once to the op's dtype; in
+// float32 as exact as the session's other products are (ONNX Runtime's use_tf32).
+struct DenseProduct {
+  const void* a;                 // T [rows, depth]
+  const void* b;                 // T [columns, depth] if b_transposed, else [depth, columns]
+  const void* bias;              // T [columns] or null
+  void* c;                       // T [rows, columns]
+  int64_t rows, depth, columns;  // none is 0
+  bool b_transposed;
+};
+
 // A tensor as a kernel sees it, in the memory of the kernel's device; valid during one call.
 struct Tensor {
   const char* name;
@@ -64,6 +75,10 @@ class OpContext {
   virtual void* Scratch(size_t bytes) = 0;
   virtual const ParallelFor& parallel_for() = 0;  // of CPU kernels
   virtual CudaLane cuda_lane() = 0;               // of CUDA kernels
+  // Products of whole matrices in the kernel's device, on the call's stream, for kernels that ask for them
+  // (OpKernel::wants_products). False where the runtime has none.
+  virtual bool has_products() = 0;
+  virtual void Multiply(const DenseProduct& product) = 0;
 };
 
 // A dimension that may be known by value, by symbol or not at all.
@@ -88,6 +103,7 @@ struct OpKernel {
   void (*compute)(OpContext& context);
   const char* (*unavailable)() noexcept;  // null, or a function that says why it cannot run here (or null)
   void (*load)(int device);               // null, or what is done before the first call on that device
+  bool wants_products = false;            // its calls may Multiply
 };
 
 struct OpDefinition {

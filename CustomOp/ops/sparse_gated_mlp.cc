@@ -118,7 +118,34 @@ void ComputeOnCpu(OpContext& context) {
 }
 
 #if defined(CATS_CUDA)
-// One row by the fused kernel where there is one for its size.
+const void* RowOf(const void* matrix, int64_t row, int64_t width, DType dtype) {
+  return static_cast<const char*>(matrix) + row * width * static_cast<int64_t>(SizeOf(dtype));
+}
+void* RowOf(void* matrix, int64_t row, int64_t width, DType dtype) {
+  return const_cast<void*>(RowOf(static_cast<const void*>(matrix), row, width, dtype));
+}
+
+// Gate and up as products of whole matrices, decisions and h by our kernel, down as a product again; in
+// chunks of rows that share one scratch.
+void ComputeDenseRowsOnCuda(const cuda::DeviceLimits& device, DType dtype, const GatedMlpArgs& args,
+                            OpContext& context) {
+  const CudaLane lane = context.cuda_lane();
+  const int64_t hidden = args.hidden, intermediate = args.intermediate;
+  const int64_t chunk = cuda::DenseRowsChunk(dtype, args.rows, intermediate);
+  void* g = context.Scratch(static_cast<size_t>(chunk * intermediate) * SizeOf(dtype));
+  void* u = context.Scratch(static_cast<size_t>(chunk * intermediate) * SizeOf(dtype));
+  for (int64_t first = 0; first < args.rows; first += chunk) {
+    const int64_t rows = std::min(chunk, args.rows - first);
+    const void* x = RowOf(args.x, first, hidden, dtype);
+    context.Multiply({x, args.gate, args.gate_bias, g, rows, hidden, intermediate, true});
+    context.Multiply({x, args.up, nullptr, u, rows, hidden, intermediate, true});
+    ThrowIfCudaFailed(cuda::LaunchDenseRows(device, dtype, args, first, rows, g, u, lane.stream), "launch");
+    context.Multiply({g, args.down, args.down_bias, RowOf(args.y, first, hidden, dtype), rows, intermediate,
+                      hidden, false});
+  }
+}
+
+// One row by the fused kernel where there is one for its size, many as products of whole matrices.
 template <DType dtype>
 void ComputeOnCuda(OpContext& context) {
   GatedMlpArgs args = CheckedArgs(dtype, context);
@@ -126,19 +153,24 @@ void ComputeOnCuda(OpContext& context) {
   const CudaLane lane = context.cuda_lane();
   cuda::DeviceLimits limits;
   ThrowIfCudaFailed(cuda::ReadDeviceLimits(lane.device, &limits), "reading the device's limits");
+  if (args.rows >= cuda::DenseRowsFrom(dtype, args.hidden, args.intermediate) && args.hidden > 0 &&
+      args.intermediate > 0 && context.has_products()) {
+    ComputeDenseRowsOnCuda(limits, dtype, args, context);
+    return;
+  }
   const auto bits = reinterpret_cast<uintptr_t>(args.x) | reinterpret_cast<uintptr_t>(args.gate) |
                     reinterpret_cast<uintptr_t>(args.up) | reinterpret_cast<uintptr_t>(args.down);
   const cuda::SparseRowPlan plan =
       cuda::PlanSparseRow(limits, dtype, args.hidden, args.intermediate, bits % 16 == 0);
   // The size of the scratch depends on the shapes alone, also where an address rules out the fused kernel.
-  size_t bytes = cuda::SparseRowsScratchBytes(args.rows, args.intermediate, args.hidden);
+  size_t bytes = cuda::SparseRowsScratchBytes(dtype, args.rows, args.intermediate, args.hidden);
   if (args.rows == 1) {
     bytes = std::max(bytes,
                      cuda::PlanSparseRow(limits, dtype, args.hidden, args.intermediate, true).scratch_bytes);
   }
   args.scratch = context.Scratch(bytes);
   if (args.rows != 1 || !plan.fused) {
-    ThrowIfCudaFailed(cuda::LaunchSparseRows(dtype, args, lane.stream), "launch");
+    ThrowIfCudaFailed(cuda::LaunchSparseRows(limits, dtype, args, lane.stream), "launch");
     return;
   }
   cuda::SparseRowArgs row{};
@@ -158,7 +190,8 @@ void ComputeOnCuda(OpContext& context) {
   row.intermediate = args.intermediate;
   row.threshold_per_neuron = args.threshold_per_neuron;
   ThrowIfCudaFailed(cuda::PrepareScratch(plan, row.exchange, lane.stream), "preparing scratch");
-  ThrowIfCudaFailed(cuda::LaunchSparseRow(plan, dtype, row, false, lane.stream), "launch");
+  // It may overlap with the filling of its scratch, which has waited for whatever makes its inputs.
+  ThrowIfCudaFailed(cuda::LaunchSparseRow(plan, dtype, row, true, lane.stream), "launch");
 }
 #endif
 
@@ -170,9 +203,13 @@ constexpr OpKernel kKernels[] = {
 #include "formats/formats.def"
 #undef CATS_FORMAT
 #if defined(CATS_CUDA)
-#define CATS_FORMAT(type, name, onnx)                                     \
-  {Device::kCuda, DType::k##type, ComputeOnCuda<DType::k##type>, nullptr, \
-   LoadOnCuda<DType::k##type, cuda::LoadSparseGatedMlp>},
+#define CATS_FORMAT(type, name, onnx)                    \
+  {Device::kCuda,                                        \
+   DType::k##type,                                       \
+   ComputeOnCuda<DType::k##type>,                        \
+   nullptr,                                              \
+   LoadOnCuda<DType::k##type, cuda::LoadSparseGatedMlp>, \
+   true},
 #include "formats/formats.def"
 #undef CATS_FORMAT
 #endif

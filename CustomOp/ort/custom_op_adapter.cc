@@ -9,6 +9,7 @@
 #include <string>
 
 #include "ops/checks.h"
+#include "ort/dense_products.h"
 #include "ort/kernel_context.h"
 
 namespace cats {
@@ -20,6 +21,7 @@ struct Kernel {
   OrtAllocator* allocator;
   int device;  // -1 for the CPU
   std::string node;
+  std::unique_ptr<const DenseProducts> products;  // null: none, or not wanted
 };
 
 constinit std::atomic<int64_t> kernels_made[2] = {};
@@ -142,7 +144,8 @@ OrtStatus* ORT_API_CALL CreateKernel(const OrtCustomOp* op, const OrtApi*, const
       if (const char* reason = self.kernel->unavailable()) throw OpError(reason);
     }
     CheckAttributes(self.api, info, *self.definition);
-    std::unique_ptr<Kernel, void(ORT_API_CALL*)(void*)> state(new Kernel{&self, nullptr, -1, node}, Destroy);
+    std::unique_ptr<Kernel, void(ORT_API_CALL*)(void*)> state(new Kernel{&self, nullptr, -1, node, nullptr},
+                                                              Destroy);
     ThrowIfFailed(self.api, self.api->KernelInfoGetAllocator(info, OrtMemTypeDefault, &state->allocator));
     if (self.kernel->device != Device::kCpu) {
       const OrtMemoryInfo* memory = nullptr;
@@ -150,6 +153,9 @@ OrtStatus* ORT_API_CALL CreateKernel(const OrtCustomOp* op, const OrtApi*, const
       ThrowIfFailed(self.api, self.api->MemoryInfoGetId(memory, &state->device));
     }
     if (self.kernel->load != nullptr) self.kernel->load(state->device);
+    if (self.kernel->wants_products) {
+      state->products = DenseProducts::Make(self.api, info, self.kernel->dtype);
+    }
     kernels_made[static_cast<int>(self.kernel->device)].fetch_add(1, std::memory_order_relaxed);
     *kernel = state.release();
     return nullptr;
@@ -160,7 +166,8 @@ OrtStatus* ORT_API_CALL Compute(void* op_kernel, OrtKernelContext* context) noex
   const auto& kernel = *static_cast<const Kernel*>(op_kernel);
   const CustomOp& self = *kernel.op;
   return Guarded(self, kernel.node.c_str(), [&]() -> OrtStatus* {
-    KernelContext views(self.api, kernel.allocator, kernel.device, context, *self.definition);
+    KernelContext views(self.api, kernel.allocator, kernel.device, kernel.products.get(), context,
+                        *self.definition);
     try {
       self.kernel->compute(views);
     } catch (...) {

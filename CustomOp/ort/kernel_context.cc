@@ -8,6 +8,7 @@
 
 #include "ops/checks.h"
 #include "ort/custom_op_adapter.h"
+#include "ort/dense_products.h"
 
 namespace cats {
 namespace {
@@ -51,10 +52,11 @@ void ThrowIfFailed(const OrtApi* api, OrtStatus* status) {
 }
 
 KernelContext::KernelContext(const OrtApi* api, OrtAllocator* allocator, int device,
-                             OrtKernelContext* context, const OpDefinition& op)
+                             const DenseProducts* products, OrtKernelContext* context, const OpDefinition& op)
     : api_(api),
       allocator_(allocator),
       device_(device),
+      products_(products),
       context_(context),
       op_(op),
       parallel_for_{Run, this, 0} {
@@ -128,6 +130,13 @@ CudaLane KernelContext::cuda_lane() {
   ThrowIfFailed(api_, api_->KernelContext_GetGPUComputeStream(context_, &stream));
   if (stream == nullptr) throw OpError("ONNX Runtime gave the CUDA kernel no stream");
   return {static_cast<CUstream_st*>(stream), device_};
+}
+
+void KernelContext::Multiply(const DenseProduct& product) {
+  if (products_ == nullptr) throw OpError("the execution provider has no Gemm of this type");
+  const OrtMemoryInfo* memory = nullptr;
+  ThrowIfFailed(api_, api_->AllocatorGetInfo(allocator_, &memory));
+  products_->Multiply(context_, memory, product);
 }
 
 bool KernelContext::Run(void* pool, int64_t tasks, ParallelFor::Body body, void* arg) noexcept {

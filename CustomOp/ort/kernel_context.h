@@ -10,6 +10,8 @@
 
 namespace cats {
 
+class DenseProducts;
+
 // Thrown where ONNX Runtime returned a status; ends as a status with the same code and text.
 struct OrtFailure {
   OrtErrorCode code;
@@ -20,8 +22,9 @@ void ThrowIfFailed(const OrtApi* api, OrtStatus* status);
 class KernelContext final : public OpContext {
  public:
   // device: -1 for the CPU, else the number of the CUDA device that allocator belongs to.
-  KernelContext(const OrtApi* api, OrtAllocator* allocator, int device, OrtKernelContext* context,
-                const OpDefinition& op);
+  // products: null where there are none.
+  KernelContext(const OrtApi* api, OrtAllocator* allocator, int device, const DenseProducts* products,
+                OrtKernelContext* context, const OpDefinition& op);
   ~KernelContext() override;
   KernelContext(const KernelContext&) = delete;
   KernelContext& operator=(const KernelContext&) = delete;
@@ -31,6 +34,8 @@ class KernelContext final : public OpContext {
   void* Scratch(size_t bytes) override;
   const ParallelFor& parallel_for() override { return parallel_for_; }
   CudaLane cuda_lane() override;
+  bool has_products() override { return products_ != nullptr; }
+  void Multiply(const DenseProduct& product) override;
 
   // Status of a ParallelFor that failed, or null; the caller takes it over.
   OrtStatus* TakePoolStatus() noexcept;
@@ -41,6 +46,7 @@ class KernelContext final : public OpContext {
   const OrtApi* api_;
   OrtAllocator* allocator_;
   int device_;
+  const DenseProducts* products_;
   OrtKernelContext* context_;
   const OpDefinition& op_;
   size_t input_count_ = 0;

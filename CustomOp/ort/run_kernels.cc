@@ -147,13 +147,7 @@ int32_t CatsRunSparseGatedMlpReference(int32_t dtype, int64_t rows, int64_t hidd
       std::copy(output.begin(), output.end(), y);
       if (kept != nullptr) std::copy(mask.begin(), mask.end(), kept);
     };
-    switch (type) {
-#define CATS_FORMAT(type, name, onnx) \
-  case DType::k##type:                \
-    return run(type{});
-#include "formats/formats.def"
-#undef CATS_FORMAT
-    }
+    WithFormat(type, run);
   });
 }
 
@@ -174,16 +168,7 @@ int32_t CatsRunThreshold(int32_t dtype, int64_t rows, int64_t intermediate_size,
     if (scale != nullptr) args.scale_per_row = CheckCount("scale", scale, scale_count, rows);
     CPool c_pool{parallel_for, pool};
     const auto run = [&]<class T>(T) { return CatsThresholdKernel<T>::Run(args, c_pool.get()); };
-    bool ok = false;
-    switch (type) {
-#define CATS_FORMAT(type, name, onnx) \
-  case DType::k##type:                \
-    ok = run(type{});                 \
-    break;
-#include "formats/formats.def"
-#undef CATS_FORMAT
-    }
-    if (!ok) throw OpError("parallel_for failed");
+    if (!WithFormat(type, run)) throw OpError("parallel_for failed");
   });
 }
 
@@ -207,16 +192,7 @@ int32_t CatsRunGateObserver(int32_t dtype, int64_t rows, int64_t intermediate_si
                                 tokens, scratch.get()};
     CPool c_pool{parallel_for, pool};
     const auto run = [&]<class T>(T) { return GateObserverKernel<T>::Run(args, c_pool.get()); };
-    bool ok = false;
-    switch (type) {
-#define CATS_FORMAT(type, name, onnx) \
-  case DType::k##type:                \
-    ok = run(type{});                 \
-    break;
-#include "formats/formats.def"
-#undef CATS_FORMAT
-    }
-    if (!ok) throw OpError("parallel_for failed");
+    if (!WithFormat(type, run)) throw OpError("parallel_for failed");
   });
 }
 

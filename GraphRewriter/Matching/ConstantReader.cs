@@ -65,6 +65,7 @@ public sealed class ConstantReader(Func<TensorProto, byte[]> read)
             DataType.Bfloat16 => BitConverter.Int32BitsToSingle(BinaryPrimitives.ReadUInt16LittleEndian(bytes) << 16),
             DataType.Int64 => BinaryPrimitives.ReadInt64LittleEndian(bytes),
             DataType.Int32 => BinaryPrimitives.ReadInt32LittleEndian(bytes),
+            DataType.Bool => bytes[0],
             _ => null,
         };
     }
@@ -128,7 +129,9 @@ public sealed class ConstantReader(Func<TensorProto, byte[]> read)
             case "Concat":
                 return Concat([.. Enumerable.Range(0, node.Input.Count).Select(In)]);
             case "Gather":
-                return In(0) is { } all && In(1) is { } picked ? [.. picked.Select(i => At(all, i))] : In(1)?.Select(_ => (long?)null).ToArray();
+                return In(0) is { } all && In(1) is { } picked
+                    ? [.. picked.Select(i => At(all, i))]
+                    : In(1)?.Select(i => i == -1 ? LastOfShape(scope.Input(node, 0)) : null).ToArray();
             case "Add":
                 return Zip(In(0), In(1), (a, b) => a + b);
             case "Sub":
@@ -141,6 +144,9 @@ public sealed class ConstantReader(Func<TensorProto, byte[]> read)
                 return null;
         }
     }
+
+    private static long? LastOfShape(GraphValue? value) =>
+        value?.Producer is { } node && node.Is("Shape") && node.Attribute("end") is null && value.Scope.Input(node, 0) is { } shaped ? LastDimension.Of(shaped) : null;
 
     private static long?[]? Dimensions(GraphValue value)
     {

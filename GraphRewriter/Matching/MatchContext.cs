@@ -40,6 +40,10 @@ public sealed class MatchContext(GraphIndex index, ConstantReader constants)
         return new Stripped(value, nodes);
     }
 
+    /// <summary>Whether <see cref="Strip"/> looks through a node.</summary>
+    /// <param name="node">The node.</param>
+    public bool IsLookedThrough(NodeProto node) => Through(node, Index.ScopeOf(node)) is not null;
+
     /// <summary>The types that the casts among some nodes give.</summary>
     /// <param name="nodes">The nodes.</param>
     public static IEnumerable<(NodeProto Node, int Type)> CastTargets(IEnumerable<NodeProto> nodes) =>
@@ -50,6 +54,11 @@ public sealed class MatchContext(GraphIndex index, ConstantReader constants)
         if (node.Is("Identity"))
         {
             return scope.Input(node, 0);
+        }
+
+        if (node.Is("Dropout"))
+        {
+            return scope.Input(node, 2) is { } training && Constants.Scalar(training) is not 0.0 ? null : scope.Input(node, 0);
         }
 
         if (node.Is("Cast"))

@@ -109,7 +109,7 @@ public static class GatedMlp
             {
                 projection = products[0].Node;
             }
-            else if (step < MaxBetween && hidden.Uses is [var only] && Between(only.Node) && only.Scope.Find(only.Node.Output[0]) is { } next)
+            else if (step < MaxBetween && hidden.Uses is [var only] && (Between(only.Node) || context.IsLookedThrough(only.Node)) && only.Scope.Find(only.Node.Output[0]) is { } next)
             {
                 between.Add(only.Node);
                 hidden = next;
@@ -136,6 +136,7 @@ public static class GatedMlp
         }
 
         List<NodeProto> nodes = [.. gateUp.Nodes.Concat(product.Nodes).Concat(between).Concat(linear.Nodes).Distinct<NodeProto>(ReferenceEqualityComparer.Instance)];
+        nodes.AddRange(ShapeReaders.Of(nodes, context));
         GatedMlpMatch match = new(context.Index.ScopeOf(product.ProductNode), product, gateUp, linear, gateUp.Input, output, nodes);
         return GatedMlpChecks.Fault(match, between, context) is { } fault
             ? MatchResult<GatedMlpMatch>.Refused(fault.Reason, fault.Node, match, 9)
@@ -143,7 +144,7 @@ public static class GatedMlp
     }
 
     private static bool Between(NodeProto node) =>
-        node.Is("Identity") || node.Is("Cast") || LinearForms.IsReshape(node)
+        node.Is("Cast") || LinearForms.IsReshape(node)
         || node.OpType is "QuantizeLinear" or "DequantizeLinear" or "DynamicQuantizeLinear";
 
     private static MatchResult<GatedMlpMatch> Refuse(string reason, NodeProto? node, int depth) =>

@@ -67,7 +67,7 @@ internal static class GatedMlpChecks
         foreach ((string name, LinearMatch linear) in parts)
         {
             int rank = linear.Weight!.Rank;
-            if (rank > 2 && !(match.Input.Rank >= rank && !match.Nodes.Any(LinearForms.IsReshape)))
+            if (rank > 2 && !(match.Input.Rank >= rank && !Reshapes(match).Any()))
             {
                 return ($"{name} has weights '{linear.Weight.Tensor.Name}' of {rank} dimensions, and '{match.Input.Name}' is not known to have as many; a projection has two dimensions", linear.Nodes[0]);
             }
@@ -80,7 +80,7 @@ internal static class GatedMlpChecks
     private static (string, NodeProto)? Rows(GatedMlpMatch match, IReadOnlyList<NodeProto> between, MatchContext context)
     {
         bool rankTwo = match.GateUp.Gate.IsRankTwo && match.GateUp.Up.IsRankTwo && match.Down.IsRankTwo;
-        foreach (NodeProto reshape in match.Nodes.Where(LinearForms.IsReshape))
+        foreach (NodeProto reshape in Reshapes(match))
         {
             if (!rankTwo)
             {
@@ -95,6 +95,10 @@ internal static class GatedMlpChecks
 
         return null;
     }
+
+    // Those that a packed form undoes itself count for nothing.
+    private static IEnumerable<NodeProto> Reshapes(GatedMlpMatch match) =>
+        match.Nodes.Where(LinearForms.IsReshape).Except(match.GateUp.Views, ReferenceEqualityComparer.Instance).OfType<NodeProto>();
 
     private static (string, NodeProto)? Scopes(GatedMlpMatch match, MatchContext context)
     {

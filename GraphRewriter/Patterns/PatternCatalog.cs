@@ -17,6 +17,7 @@ public static class PatternCatalog
         new TransposedMatMulLinear(),
         new GemmLinear(),
         new FusedMatMulLinear(),
+        new EinsumLinear(),
         new MatMulNBitsLinear(),
         new DequantizedMatMulLinear(),
     ];
@@ -47,6 +48,7 @@ public static class PatternCatalog
         new PackedSplitGateUp(),
         new PackedSliceGateUp(),
         new InterleavedGateUp(),
+        new PackedViewGateUp(),
         new HalvesGateUp(),
     ];
 }

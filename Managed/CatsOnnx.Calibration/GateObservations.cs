@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a calibration run saw: enough to choose thresholds, and to be added to what other machines saw.
+using System.Text.Json.Serialization;
 using CatsOnnx.Calibration.Methods;
 using CatsOnnx.GraphRewriter.Thresholds;
 
@@ -36,6 +37,7 @@ public sealed record GateObservations
     public required IReadOnlyList<LayerObservations> Layers { get; init; }
 
     /// <summary>Whether every shard of the text is in here, as thresholds need it.</summary>
+    [JsonIgnore]
     public bool IsComplete => Parts.Count == Shards;
 
     /// <summary>Adds up shards of one run, in whatever order they come.</summary>

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // What was observed of one layer's gate activations.
+using System.Text.Json.Serialization;
+
 namespace CatsOnnx.Calibration;
 
 /// <summary>The gate activations of one gated MLP over some text.</summary>
+[JsonConverter(typeof(LayerConverter))]
 public sealed class LayerObservations
 {
     /// <summary>Observations of one layer.</summary>

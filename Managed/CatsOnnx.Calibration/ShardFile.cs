@@ -23,27 +23,7 @@ public static class ShardFile
     public static void Save(GateObservations observations, string path)
     {
         ArgumentNullException.ThrowIfNull(observations);
-        ShardContent content = new()
-        {
-            Kind = Kind,
-            SchemaVersion = SchemaVersion,
-            Method = observations.Method,
-            Sparsity = observations.Sparsity,
-            ModelHash = observations.ModelHash,
-            TextSha256 = observations.TextSha256,
-            TextTokens = observations.TextTokens,
-            ToolVersion = observations.ToolVersion,
-            Shards = observations.Shards,
-            Parts = [.. observations.Parts],
-            Layers = [.. observations.Layers.Select(layer => new ShardLayer
-            {
-                Name = layer.Name,
-                IntermediateSize = layer.IntermediateSize,
-                Tokens = layer.Tokens,
-                Counts = CountsText.Write(layer.Histogram),
-                Weights = layer.Weights.IsEmpty ? null : Convert.ToBase64String(MemoryMarshal.AsBytes(layer.Weights.Span)),
-            })],
-        };
+        ShardContent content = new(Kind, SchemaVersion, observations);
         string sibling = $"{path}.{Environment.ProcessId}.tmp";
         try
         {
@@ -82,36 +62,50 @@ public static class ShardFile
                 $"its kind is '{content.Kind}', version {content.SchemaVersion}; '{Kind}', version {SchemaVersion} is expected.");
         }
 
-        if (!(content.Sparsity is >= 0 and < 1) || content.TextTokens < 0)
+        GateObservations seen = content.Observations;
+        if (!(seen.Sparsity is >= 0 and < 1) || seen.TextTokens < 0)
         {
-            throw new InvalidDataException($"its sparsity is {content.Sparsity}, its tokens {content.TextTokens}.");
+            throw new InvalidDataException($"its sparsity is {seen.Sparsity}, its tokens {seen.TextTokens}.");
         }
 
-        if (content.Layers.Contains(null))
+        if (seen.Layers.Contains(null!))
         {
             throw new InvalidDataException("one of its layers is null.");
         }
 
-        if (content.Parts.Length == 0 || content.Parts[0] < 1 || content.Parts[^1] > content.Shards
-            || content.Parts.Zip(content.Parts.Skip(1)).Any(pair => pair.First >= pair.Second))
+        if (seen.Parts.Count == 0 || seen.Parts[0] < 1 || seen.Parts[^1] > seen.Shards
+            || seen.Parts.Zip(seen.Parts.Skip(1)).Any(pair => pair.First >= pair.Second))
         {
-            throw new InvalidDataException($"its parts [{string.Join(", ", content.Parts)}] are not ascending numbers of 1 to {content.Shards}.");
+            throw new InvalidDataException($"its parts [{string.Join(", ", seen.Parts)}] are not ascending numbers of 1 to {seen.Shards}.");
         }
 
-        return new GateObservations
-        {
-            Method = Methods.MethodCatalog.Get(content.Method).Name,
-            Sparsity = content.Sparsity,
-            ModelHash = content.ModelHash,
-            TextSha256 = content.TextSha256,
-            TextTokens = content.TextTokens,
-            ToolVersion = content.ToolVersion,
-            Shards = content.Shards,
-            Parts = content.Parts,
-            Layers = [.. content.Layers.Select(layer => new LayerObservations(
-                layer.Name, layer.IntermediateSize, layer.Tokens, CountsText.Read(layer.Counts), Weights(layer)))],
-        };
+        return seen with { Method = Methods.MethodCatalog.Get(seen.Method).Name };
     }
+}
+
+/// <summary>The JSON of a shard.</summary>
+internal sealed record ShardContent(string Kind, int SchemaVersion, GateObservations Observations);
+
+/// <summary>Layers with their numbers packed.</summary>
+internal sealed class LayerConverter : JsonConverter<LayerObservations>
+{
+    public override LayerObservations Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options)
+    {
+        ShardLayer layer = JsonSerializer.Deserialize(ref reader, ShardJson.Default.ShardLayer) ?? throw new InvalidDataException("one of its layers is null.");
+        return new LayerObservations(layer.Name, layer.IntermediateSize, layer.Tokens, CountsText.Read(layer.Counts), Weights(layer));
+    }
+
+    public override void Write(Utf8JsonWriter writer, LayerObservations layer, JsonSerializerOptions options) => JsonSerializer.Serialize(
+        writer,
+        new ShardLayer
+        {
+            Name = layer.Name,
+            IntermediateSize = layer.IntermediateSize,
+            Tokens = layer.Tokens,
+            Counts = CountsText.Write(layer.Histogram),
+            Weights = layer.Weights.IsEmpty ? null : Convert.ToBase64String(MemoryMarshal.AsBytes(layer.Weights.Span)),
+        },
+        ShardJson.Default.ShardLayer);
 
     private static float[] Weights(ShardLayer layer)
     {
@@ -120,32 +114,6 @@ public static class ShardFile
             ? MemoryMarshal.Cast<byte, float>(bytes).ToArray()
             : throw new InvalidDataException($"layer '{layer.Name}' has {bytes.Length} bytes of weights, which are no float32 numbers.");
     }
-}
-
-/// <summary>The JSON of a shard.</summary>
-internal sealed record ShardContent
-{
-    public required string Kind { get; init; }
-
-    public required int SchemaVersion { get; init; }
-
-    public required string Method { get; init; }
-
-    public required double Sparsity { get; init; }
-
-    public required string ModelHash { get; init; }
-
-    public required string TextSha256 { get; init; }
-
-    public required long TextTokens { get; init; }
-
-    public required string ToolVersion { get; init; }
-
-    public required int Shards { get; init; }
-
-    public required int[] Parts { get; init; }
-
-    public required ShardLayer[] Layers { get; init; }
 }
 
 /// <summary>The JSON of a layer of a shard.</summary>
@@ -167,6 +135,8 @@ internal sealed record ShardLayer
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true,
     WriteIndented = true)]
 [JsonSerializable(typeof(ShardContent))]
+[JsonSerializable(typeof(ShardLayer))]
 internal sealed partial class ShardJson : JsonSerializerContext;

@@ -14,6 +14,7 @@ public static class CatsOps
 
     private static readonly ConditionalWeakTable<SessionOptions, object> s_registered = [];
     private static readonly Lock s_lock = new();
+    private static bool s_domainKnown;
 
     /// <summary>The full path of the native library. CATS_ONNX_LIBRARY is looked at first, then
     /// runtimes/&lt;rid&gt;/native and the folder itself, of this assembly and of the application.</summary>
@@ -48,6 +49,7 @@ public static class CatsOps
                     $"'{path}' cannot be registered in ONNX Runtime {OrtEnv.Instance().GetVersionString()}: {error.Message}", error);
             }
 
+            s_domainKnown = s_domainKnown || FirstSession.Open(path);
             s_registered.Add(options, path);
             return options;
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the CUDA benchmark and the CUDA check share: error checks, random data, a double reference, graph
-// timing.
+// What the CUDA benchmarks and the CUDA check share: error checks, random data, a double reference, graph
+// timing, the read ceiling.
 #pragma once
 #include <cuda_runtime.h>
 
@@ -147,6 +147,43 @@ inline Time TimeGraph(int launches, const std::function<void()>& body) {
   CHECK(cudaGraphExecDestroy(exec));
   CHECK(cudaGraphDestroy(graph));
   return {times[0], times[times.size() / 2]};
+}
+
+static __global__ void Read(const uint4* p, size_t size, uint32_t* out) {
+  uint32_t x = 0;
+  const size_t step = static_cast<size_t>(gridDim.x) * blockDim.x;
+  size_t i = blockIdx.x * static_cast<size_t>(blockDim.x) + threadIdx.x;
+  for (; i + 7 * step < size; i += 8 * step) {
+    uint4 v[8];
+#pragma unroll
+    for (int k = 0; k < 8; ++k) {
+      asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3},[%4];"
+                   : "=r"(v[k].x), "=r"(v[k].y), "=r"(v[k].z), "=r"(v[k].w)
+                   : "l"(p + i + k * step));
+    }
+#pragma unroll
+    for (int k = 0; k < 8; ++k) x ^= v[k].x ^ v[k].y ^ v[k].z ^ v[k].w;
+  }
+  if (x == 0x12345678u) *out = x;
+}
+
+// TB/s of plain reads of 4 GiB.
+inline double Ceiling() {
+  const size_t bytes = size_t{4} << 30;
+  DeviceArray<F16> data(bytes / 2);
+  DeviceArray<uint32_t> out(1);
+  Fill(data.data, bytes / 2, 7, 1.0);
+  double best = 0;
+  for (int blocks : {264, 528, 1056, 2112}) {
+    for (int threads : {256, 512}) {
+      const Time t = TimeGraph(2, [&] {
+        for (int k = 0; k < 2; ++k)
+          Read<<<blocks, threads, 0, stream>>>(reinterpret_cast<uint4*>(data.data), bytes / 16, out.data);
+      });
+      best = std::max(best, bytes / t.least * 1e-6);
+    }
+  }
+  return best;
 }
 
 }  // namespace cats::bench

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "cuda_bench.cuh"
+#include "kernels/cuda/sparse_row.h"
 #include "kernels/cuda/sparse_rows.h"
 
 using namespace cats;
@@ -16,6 +17,7 @@ namespace {
 constexpr int64_t kHidden = 4096, kIntermediate = 11008;
 constexpr int kCopies = 4;  // of the weights, in turn, so that L2 holds none
 constexpr int kLaunches = 20;
+DeviceLimits limits;
 
 void Measure(DeviceArray<F16>& x, DeviceArray<F16>* weights, int64_t rows, double sparsity) {
   // The threshold at the quantile of the first row's activations.
@@ -28,21 +30,21 @@ void Measure(DeviceArray<F16>& x, DeviceArray<F16>* weights, int64_t rows, doubl
   DeviceArray<float> t(std::vector<float>{threshold});
   DeviceArray<F16> y(rows * kHidden);
   DeviceArray<int32_t> active(rows);
-  DeviceArray<uint32_t> scratch(SparseRowsScratchBytes(rows, kIntermediate, kHidden) / 4);
+  DeviceArray<uint32_t> scratch(SparseRowsScratchBytes(DType::kF16, rows, kIntermediate, kHidden) / 4);
   const auto launch = [&](int copy) {
     const size_t size = static_cast<size_t>(kIntermediate) * kHidden;
     const F16* w = weights[copy % kCopies].data;
     const GatedMlpArgs args = {rows,         kHidden,     kIntermediate, x.data,  w,       w + size,
                                w + 2 * size, t.data,      nullptr,       nullptr, nullptr, nullptr,
                                y.data,       active.data, scratch.data,  false,   false};
-    CHECK(LaunchSparseRows(DType::kF16, args, stream));
+    CHECK(LaunchSparseRows(limits, DType::kF16, args, stream));
   };
   launch(0);
   CHECK(cudaStreamSynchronize(stream));
-  const SparseRowsScratch at(rows, kIntermediate, kHidden);
+  const SparseRowsScratch at(false, rows, kIntermediate, kHidden);
   const auto words = scratch.Host();
-  int64_t any = 0;
-  for (int64_t i = 0; i < kIntermediate; ++i) any += words[at.kept + i] != 0;
+  const auto* kept = reinterpret_cast<const uint8_t*>(words.data() + at.kept);
+  const int64_t any = kIntermediate - std::count(kept, kept + kIntermediate, 0);
   const Time time = TimeGraph(kLaunches, [&] {
     for (int k = 0; k < kLaunches; ++k) launch(k);
   });
@@ -57,7 +59,8 @@ void Measure(DeviceArray<F16>& x, DeviceArray<F16>* weights, int64_t rows, doubl
 
 int main() {
   CHECK(cudaStreamCreate(&stream));
-  CHECK(LoadSparseRows(DType::kF16));
+  CHECK(ReadDeviceLimits(0, &limits));
+  CHECK(LoadSparseRows(limits, DType::kF16));
   const size_t size = 3 * static_cast<size_t>(kIntermediate) * kHidden;
   DeviceArray<F16> x(8 * kHidden);
   DeviceArray<F16> weights[kCopies] = {DeviceArray<F16>(size), DeviceArray<F16>(size), DeviceArray<F16>(size),

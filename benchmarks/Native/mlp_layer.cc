@@ -26,25 +26,11 @@ ONNXTensorElementDataType OnnxType(DType dtype) {
 }
 
 float Get(const void* data, DType dtype, int64_t i) {
-  switch (dtype) {
-#define CATS_FORMAT(type, name, onnx) \
-  case DType::k##type:                \
-    return type::ToFloat(static_cast<const type*>(data)[i]);
-#include "formats/formats.def"
-#undef CATS_FORMAT
-  }
-  return 0.0f;
+  return WithFormat(dtype, [&]<class T>(T) { return T::ToFloat(static_cast<const T*>(data)[i]); });
 }
 
 void Set(void* data, DType dtype, int64_t i, float value) {
-  switch (dtype) {
-#define CATS_FORMAT(type, name, onnx)                     \
-  case DType::k##type:                                    \
-    static_cast<type*>(data)[i] = type::FromFloat(value); \
-    return;
-#include "formats/formats.def"
-#undef CATS_FORMAT
-  }
+  WithFormat(dtype, [&]<class T>(T) { static_cast<T*>(data)[i] = T::FromFloat(value); });
 }
 
 // Uniform in [-scale, scale), seeded: every run measures the same layer.

@@ -73,5 +73,5 @@ internal sealed record QualityReport(
         ? string.Create(CultureInfo.InvariantCulture, $"{own * 100:F2} / {theirs * 100:F2} ({Signed((own - theirs) * 100, 2)})")
         : "-";
 
-    private static string Signed(double value, int digits) => Math.Round(value, digits).ToString($"+0.{new string('0', digits)};-0.{new string('0', digits)}", CultureInfo.InvariantCulture);
+    private static string Signed(double value, int digits) => (Math.Round(value, digits) + 0.0).ToString($"+0.{new string('0', digits)};-0.{new string('0', digits)}", CultureInfo.InvariantCulture);
 }

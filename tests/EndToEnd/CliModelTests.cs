@@ -14,21 +14,26 @@ public sealed class CliModelTests : IClassFixture<CliRewriteTests.DemoRewrite>
 
     public CliModelTests(CliRewriteTests.DemoRewrite demo) => _sparse = demo.Output;
 
-    [Fact]
-    public void Shards_merged_are_the_whole_text()
+    [Theory]
+    [InlineData("layer")]
+    [InlineData("neuron")]
+    public void Shards_merged_are_the_whole_text(string method)
     {
         using TemporaryFolder folder = new();
-        string[] text = ["--text", CalibrationText, "--max-tokens", "4096"];
-        CliTool.Run(["calibrate", CliTool.DemoModel, .. text, "--sparsity", "0.7", "-o", folder["whole.json"]]).Expect(0);
+        string[] calibrate = ["calibrate", CliTool.DemoModel, "--text", CalibrationText, "--max-tokens", "4096", "--sparsity", "0.7", "--method", method];
+        CliTool.Run([.. calibrate, "-o", folder["whole.json"]]).Expect(0);
         for (int part = 1; part <= 3; part++)
         {
-            CliTool.Run(["calibrate", CliTool.DemoModel, .. text, "--sparsity", "0.7", "--shard", $"{part}/3", "-o", folder[$"{part}.shard"]]).Expect(0);
+            CliTool.Run([.. calibrate, "--shard", $"{part}/3", "-o", folder[$"{part}.shard"]]).Expect(0);
         }
 
         JsonElement merged = CliTool.Run(
-            "calibrate", "--merge", folder["1.shard"], folder["2.shard"], folder["3.shard"], "-o", folder["merged.json"], "--json").Expect(0).Json;
+            "calibrate", "--merge", folder["3.shard"], folder["1.shard"], folder["2.shard"], "-o", folder["merged.json"], "--json").Expect(0).Json;
         Assert.Equal(6, merged.GetProperty("layers").GetInt32());
         Assert.Equal(Thresholds(folder["whole.json"]), Thresholds(folder["merged.json"]));
+        CliRun incomplete = CliTool.Run("calibrate", "--merge", folder["3.shard"], folder["1.shard"], "-o", folder["incomplete.json"]).Expect(2);
+        Assert.Contains("shards 2 of 3", incomplete.Error, StringComparison.Ordinal);
+        Assert.False(File.Exists(folder["incomplete.json"]));
     }
 
     [Theory]

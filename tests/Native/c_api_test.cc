@@ -141,5 +141,33 @@ TEST(CApi, CutsTheErrorToItsBufferAndTakesNone) {
   EXPECT_EQ(1, run(99, 1, 1, nullptr, nullptr, 1, nullptr, 0, nullptr, nullptr, nullptr, nullptr, 0));
 }
 
+TEST(CApi, SaysThatItHasNoCudaOrRefusesBadArguments) {
+  const auto describe = std::string(Symbol<decltype(CatsDescribeOps)>("CatsDescribeOps")());
+  const bool has_cuda = describe.find("\"cuda_architectures\": null") == std::string::npos;
+  const auto choose = Symbol<decltype(CatsCudaChooseGreedyToken)>("CatsCudaChooseGreedyToken");
+  char error[256] = "";
+  float logit = 0;
+  int32_t token = 0;
+  EXPECT_EQ(1, choose(CATS_F32, 0, 1, &logit, 0, 1, &token, nullptr, 0, nullptr, 0, nullptr, 0, 0, 0, nullptr,
+                      error, sizeof error));
+  EXPECT_NE(nullptr,
+            std::strstr(error, has_cuda ? "vocabulary is 0; expected 1 to 2147483647" : "built without CUDA"))
+      << error;
+  double rate = 0;
+  EXPECT_EQ(1, Symbol<decltype(CatsCudaMeasureReadCeiling)>("CatsCudaMeasureReadCeiling")(0, 8, &rate, error,
+                                                                                          sizeof error));
+  EXPECT_NE(nullptr, std::strstr(error, has_cuda ? "bytes is 8; expected 16" : "built without CUDA"))
+      << error;
+  EXPECT_EQ(1,
+            Symbol<decltype(CatsCudaLoadGreedyToken)>("CatsCudaLoadGreedyToken")(9, 0, error, sizeof error));
+}
+
+TEST(CApi, CountsKernelsOfKnownDevicesOnly) {
+  const auto made = Symbol<decltype(CatsKernelsMade)>("CatsKernelsMade");
+  EXPECT_EQ(0, made(CATS_DEVICE_CPU));  // no ONNX Runtime here
+  EXPECT_EQ(0, made(CATS_DEVICE_CUDA));
+  EXPECT_EQ(0, made(7));
+}
+
 }  // namespace
 }  // namespace cats::test

@@ -21,6 +21,18 @@ constexpr DType kDTypeOf = sizeof(T) == 4           ? DType::kF32
                            : std::is_same_v<T, F16> ? DType::kF16
                                                     : DType::kBF16;
 
+// Loads the kernels of this format too.
+template <class T>
+const cuda::DeviceLimits& Limits() {
+  static const cuda::DeviceLimits limits = [] {
+    cuda::DeviceLimits read;
+    ThrowIfFailed(cuda::ReadDeviceLimits(0, &read));
+    ThrowIfFailed(cuda::LoadSparseRows(read, kDTypeOf<T>));
+    return read;
+  }();
+  return limits;
+}
+
 // The case in device memory; outputs and scratch between guard bands.
 template <class T>
 struct DeviceCase {
@@ -63,7 +75,7 @@ struct DeviceCase {
     args.y = y.data();
     args.active = static_cast<int32_t*>(active.data());
     args.scratch = scratch.data();
-    ThrowIfFailed(cuda::LaunchSparseRows(kDTypeOf<T>, args, nullptr));
+    ThrowIfFailed(cuda::LaunchSparseRows(Limits<T>(), kDTypeOf<T>, args, nullptr));
     ThrowIfFailed(cudaDeviceSynchronize());
     result.y = y.template Host<T>();
     result.active = active.Host<int32_t>();
@@ -72,7 +84,7 @@ struct DeviceCase {
   }
 
   static size_t SparseRowsScratch(const GatedMlpArgs& args) {
-    return cuda::SparseRowsScratchBytes(args.rows, args.intermediate, args.hidden);
+    return cuda::SparseRowsScratchBytes(kDTypeOf<T>, args.rows, args.intermediate, args.hidden);
   }
 
   // The row by itself.
@@ -121,6 +133,7 @@ void ExpectEverySizeMatches() {
     ExpectMatches<T>(rows, 64, 129, false);
     ExpectMatches<T>(rows, 256, 700, true);
     ExpectMatches<T>(rows, 1032, 300, false);
+    ExpectMatches<T>(rows, 72, 40000, false);  // more neurons in a part than shared memory holds at a time
   }
 }
 
@@ -128,36 +141,62 @@ TEST(CudaRows, EveryRowEqualsTheReferenceAndItselfAloneInFloat) { ExpectEverySiz
 TEST(CudaRows, EveryRowEqualsTheReferenceAndItselfAloneInFloat16) { ExpectEverySizeMatches<F16>(); }
 TEST(CudaRows, EveryRowEqualsTheReferenceAndItselfAloneInBfloat16) { ExpectEverySizeMatches<BF16>(); }
 
+// Sizes whose first kernel fetches rows by bulk copies.
+template <class T>
+void ExpectBulkSizesMatch() {
+  for (int64_t rows : {1, 2, 5, 8, 11}) {
+    ExpectMatches<T>(rows, 2048, 300, true);
+    ExpectMatches<T>(rows, 3072, 1001, false);
+  }
+  ExpectMatches<T>(3, 4096, 1500, true);
+  ExpectMatches<T>(8, 5120, 140, false);
+  ExpectMatches<T>(2, 6144, 270, true);
+}
+
+TEST(CudaRows, FetchedByBulkCopiesEqualTheReferenceAndThemselvesAloneInFloat16) {
+  ExpectBulkSizesMatch<F16>();
+}
+TEST(CudaRows, FetchedByBulkCopiesEqualTheReferenceAndThemselvesAloneInBfloat16) {
+  ExpectBulkSizesMatch<BF16>();
+}
+
 // NaN in the up and down rows of a neuron that one row skips and another keeps shows in the second only.
 template <class T>
-void ExpectNaNStaysInItsRow() {
-  MlpCase<T> mlp(3, 256, 96, 5);
+void ExpectNaNStaysInItsRow(int64_t hidden, int64_t neurons) {
+  SCOPED_TRACE(std::string(NameOf(kDTypeOf<T>)) + ", " + std::to_string(hidden));
+  MlpCase<T> mlp(3, hidden, neurons, 5);
   mlp.ThresholdsInGaps(reference::Activations<T>(mlp.Args()));
   const auto kept = reference::Mask(mlp.Args(), reference::Activations<T>(mlp.Args()));
+  const auto keeps = [&](int64_t row, int64_t i) {
+    return kept[static_cast<size_t>(row * neurons + i)] != 0;
+  };
   const auto before = DeviceCase<T>(mlp).Run(DeviceCase<T>(mlp).Args());
   int64_t poisoned = -1;
-  for (int64_t i = 0; i < 96; ++i) {
-    if (kept[static_cast<size_t>(i)] != kept[static_cast<size_t>(96 + i)]) poisoned = i;
-    const bool skipped = !kept[static_cast<size_t>(i)] && !kept[static_cast<size_t>(96 + i)] &&
-                         !kept[static_cast<size_t>(192 + i)];
-    if (!skipped) continue;
-    std::fill_n(mlp.up.begin() + i * 256, 256, T::FromFloat(NAN));
-    std::fill_n(mlp.down.begin() + i * 256, 256, T::FromFloat(NAN));
+  for (int64_t i = 0; i < neurons; ++i) {
+    if (keeps(0, i) != keeps(1, i)) poisoned = i;
+    if (keeps(0, i) || keeps(1, i) || keeps(2, i)) continue;
+    std::fill_n(mlp.up.begin() + i * hidden, hidden, T::FromFloat(NAN));
+    std::fill_n(mlp.down.begin() + i * hidden, hidden, T::FromFloat(NAN));
   }
   EXPECT_TRUE(before.SameBits(DeviceCase<T>(mlp).Run(DeviceCase<T>(mlp).Args()))) << "a skipped row shows";
   ASSERT_GE(poisoned, 0);
-  std::fill_n(mlp.down.begin() + poisoned * 256, 256, T::FromFloat(NAN));
+  std::fill_n(mlp.down.begin() + poisoned * hidden, hidden, T::FromFloat(NAN));
   const auto after = DeviceCase<T>(mlp).Run(DeviceCase<T>(mlp).Args());
   for (int64_t r = 0; r < 3; ++r) {
-    const bool keeps = kept[static_cast<size_t>(r * 96 + poisoned)] != 0;
-    EXPECT_EQ(keeps, std::isnan(T::ToFloat(after.y[static_cast<size_t>(r * 256)]))) << "row " << r;
+    const size_t at = static_cast<size_t>(r * hidden);
+    EXPECT_EQ(keeps(r, poisoned), std::isnan(T::ToFloat(after.y[at]))) << "row " << r;
+    if (keeps(r, poisoned)) continue;
+    EXPECT_EQ(0, std::memcmp(&before.y[at], &after.y[at], static_cast<size_t>(hidden) * sizeof(T)))
+        << "row " << r << " has other bits";
   }
 }
 
 TEST(CudaRows, ANeuronThatARowSkipsAddsNothingToItNotEvenNaN) {
-  ExpectNaNStaysInItsRow<F32>();
-  ExpectNaNStaysInItsRow<F16>();
-  ExpectNaNStaysInItsRow<BF16>();
+  for (int64_t hidden : {256, 250, 2048}) {
+    ExpectNaNStaysInItsRow<F32>(hidden, 264);
+    ExpectNaNStaysInItsRow<F16>(hidden, 264);
+    ExpectNaNStaysInItsRow<BF16>(hidden, 264);
+  }
 }
 
 // The fused kernel adds in another order: how far apart they are, and that both keep the same neurons.
@@ -200,8 +239,55 @@ TEST(CudaRows, AreCloseToTheFusedKernelInFloat) { ExpectCloseToFused<F32>(); }
 TEST(CudaRows, AreCloseToTheFusedKernelInFloat16) { ExpectCloseToFused<F16>(); }
 TEST(CudaRows, AreCloseToTheFusedKernelInBfloat16) { ExpectCloseToFused<BF16>(); }
 
+// float32 keeps h whatever its size; so do the kernels that split it into terms of T.
+template <class T>
+void ExpectEveryMagnitudeOfH(float size) {
+  SCOPED_TRACE(std::string(NameOf(kDTypeOf<T>)) + ", up times " + std::to_string(size));
+  MlpCase<T> mlp(3, 2048, 700, 13);
+  for (T& value : mlp.up) value = T::FromFloat(T::ToFloat(value) * size);
+  for (T& value : mlp.down) value = T::FromFloat(T::ToFloat(value) / size);
+  const auto activations = reference::Activations<T>(mlp.Args());
+  mlp.ThresholdsInGaps(activations);
+  const auto kept = reference::Mask(mlp.Args(), activations);
+  const auto expected = reference::Output<T>(mlp.Args(), activations, kept);
+  const DeviceCase<T> device(mlp);
+  EXPECT_LE(RelativeError(device.Run(device.Args()).y, expected), ToleranceOf(kDTypeOf<T>));
+}
+
+TEST(CudaRows, KeepEveryMagnitudeOfH) {
+  for (float size : {1e-3f, 1.0f, 2e2f}) ExpectEveryMagnitudeOfH<F16>(size);
+  ExpectEveryMagnitudeOfH<F16>(3e4f);  // h beyond float16
+  for (float size : {1e-20f, 1e-3f, 1e20f}) ExpectEveryMagnitudeOfH<BF16>(size);
+  for (float size : {1e-10f, 1e10f}) ExpectEveryMagnitudeOfH<F32>(size);
+}
+
+// NaN or infinity in a row's activation shows in that row, in no other.
+template <class T>
+void ExpectNaNInXStaysInItsRow(float poison) {
+  MlpCase<T> mlp(5, 256, 96, 5);
+  mlp.ThresholdsInGaps(reference::Activations<T>(mlp.Args()));
+  const auto before = DeviceCase<T>(mlp).Run(DeviceCase<T>(mlp).Args());
+  mlp.x[2 * 256 + 17] = T::FromFloat(poison);
+  const auto after = DeviceCase<T>(mlp).Run(DeviceCase<T>(mlp).Args());
+  for (size_t r = 0; r < 5; ++r) {
+    bool finite = true;
+    for (size_t c = 0; c < 256; ++c) finite = finite && std::isfinite(T::ToFloat(after.y[r * 256 + c]));
+    EXPECT_EQ(r != 2, finite) << "row " << r;
+    if (r == 2) continue;
+    EXPECT_EQ(0, std::memcmp(&before.y[r * 256], &after.y[r * 256], 256 * sizeof(T))) << "row " << r;
+  }
+}
+
+TEST(CudaRows, ANaNInARowOfXShowsInThatRowOnly) {
+  for (float poison : {static_cast<float>(NAN), static_cast<float>(INFINITY)}) {
+    ExpectNaNInXStaysInItsRow<F32>(poison);
+    ExpectNaNInXStaysInItsRow<F16>(poison);
+    ExpectNaNInXStaysInItsRow<BF16>(poison);
+  }
+}
+
 TEST(CudaRows, HaveTheSameBitsInAThousandRuns) {
-  MlpCase<F16> mlp(8, 512, 700, 3);
+  MlpCase<F16> mlp(8, 2048, 700, 3);
   mlp.ThresholdsInGaps(reference::Activations<F16>(mlp.Args()));
   const DeviceCase<F16> device(mlp);
   const auto first = device.Run(device.Args());

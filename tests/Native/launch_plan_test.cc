@@ -70,7 +70,67 @@ TEST(LaunchPlan, ScratchHoldsItsParts) {
   EXPECT_EQ(e.h % 4, 0);
   EXPECT_EQ(e.parts % 4, 0) << "16-byte words";
   const SparseRowPlan plan = PlanSparseRow(kH200, DType::kF16, 100, 37, true);
-  EXPECT_EQ(plan.scratch_bytes, (37u + kRowsParts * 100u + 37u) * 4u);
+  EXPECT_EQ(plan.scratch_bytes, (12u + kMaxDownParts * 100u + 48u * kRowGroup) * 4u);
+  // The area is filled in units of 16 bytes.
+  for (int hidden : kFusedHidden) {
+    for (int64_t intermediate : {132, 5633, 11008}) {
+      EXPECT_EQ(PlanSparseRow(kH200, DType::kF16, hidden, intermediate, true).scratch_bytes % 16, 0u);
+    }
+  }
+}
+
+TEST(LaunchPlan, TakesBulkCopiesForSeveralRowsWhereTheyAre) {
+  const auto neurons = [](DeviceLimits device, DType dtype, int64_t hidden, int64_t intermediate,
+                          bool aligned) {
+    return HasBulkNeurons(device, dtype, hidden, intermediate, aligned);
+  };
+  EXPECT_TRUE(neurons(kH200, DType::kF16, 4096, 11008, true));
+  EXPECT_TRUE(neurons(kH200, DType::kBF16, 5120, 13824, true));
+  EXPECT_TRUE(HasBulkCopies(kH200, DType::kF16, true));
+  EXPECT_FALSE(neurons(kH200, DType::kF32, 4096, 11008, true)) << "its products are not on the tensor cores";
+  EXPECT_FALSE(neurons(kH200, DType::kF16, 4096, 11008, false)) << "unaligned";
+  EXPECT_FALSE(neurons(kH200, DType::kF16, 4104, 11008, true)) << "not a size it is compiled for";
+  EXPECT_FALSE(neurons(kH200, DType::kF16, 4096, 131, true)) << "fewer neurons than blocks";
+  EXPECT_FALSE(neurons(kH200, DType::kF16, 4096, 132 * kMaxBulkNeurons + 1, true));
+  EXPECT_FALSE(HasBulkCopies({132, 80, 232448, true}, DType::kF16, true));
+}
+
+TEST(LaunchPlan, TheScratchOfSeveralRowsIsAligned) {
+  for (bool is_float32 : {false, true}) {
+    for (int64_t rows = 1; rows <= 9; ++rows) {
+      for (int64_t hidden : {0, 1, 37, 4096, 5120, 70000}) {
+        for (int64_t intermediate : {0, 1, 16, 37, 11008}) {
+          const SparseRowsScratch at(is_float32, rows, intermediate, hidden);
+          const int64_t parts = DownParts(is_float32, hidden);
+          ASSERT_GE(parts, 1);
+          ASSERT_LE(parts, kMaxDownParts);
+          EXPECT_EQ(at.parts % 4, 0);
+          EXPECT_GE(at.parts * 4, intermediate) << "a byte for each neuron";
+          EXPECT_GE(at.h - at.parts, parts * RowsCompiled(rows) * hidden);
+          EXPECT_EQ(at.h % 4, 0);
+          EXPECT_EQ(at.words - at.h,
+                    is_float32 ? intermediate * RowsCompiled(rows) : at.tiles * kRowsTile * kRowGroup);
+        }
+      }
+    }
+  }
+  EXPECT_EQ(DownParts(false, 4096), 33);
+}
+
+TEST(LaunchPlan, ChunksOfManyRowsFitIntoTheirScratch) {
+  EXPECT_EQ(DenseRowsChunk(DType::kF16, 2048, 11008), 2048);
+  EXPECT_EQ(DenseRowsChunk(DType::kF16, 1 << 20, 11008), 5888);
+  EXPECT_EQ(DenseRowsChunk(DType::kF32, 1 << 20, int64_t{1} << 31), 1) << "one row is the least";
+  for (DType dtype : kDTypes) {
+    for (int64_t intermediate : {1, 37, 11008, 14336, 1 << 20}) {
+      for (int64_t rows : {1, 100, 6000, 100000}) {
+        const int64_t chunk = DenseRowsChunk(dtype, rows, intermediate);
+        ASSERT_GE(chunk, 1);
+        ASSERT_LE(chunk, rows);
+        EXPECT_LE(chunk * intermediate * 2 * static_cast<int64_t>(SizeOf(dtype)), kDenseScratchBytes);
+      }
+    }
+  }
 }
 
 // The rule of RowPlanner::Range, for one slab: sizes of the ranges from the costs of its blocks.

@@ -41,14 +41,7 @@ class SparseGatedMlp : public testing::TestWithParam<Kernel> {
   // Calls body(T{}) with the parameter's stored format.
   template <class Body>
   void WithFormat(Body body) {
-    switch (GetParam().dtype) {
-#define CATS_FORMAT(type, name, onnx) \
-  case DType::k##type:                \
-    body(type{});                     \
-    break;
-#include "formats/formats.def"
-#undef CATS_FORMAT
-    }
+    cats::WithFormat(GetParam().dtype, body);
   }
 
   const GatedMlpKernel& kernel() const { return GetParam().get(); }
@@ -263,6 +256,35 @@ TEST_P(SparseGatedMlp, GivesTheSameBitsForAnyNumberOfThreads) {
   });
 }
 
+// Prefill skips pairs of a neuron and a row where many fall away and runs full tiles where few do: both must
+// add the same numbers in the same order.
+TEST_P(SparseGatedMlp, ManyRowsGiveARowTheBitsThatItHasAlone) {
+  if (!GetParam().many_rows) return;  // few rows: the order follows the neurons that any of them keeps
+  WithFormat([&]<class T>(T) {
+    MlpCase<T> mlp(37, 1100, 211, 21, true);
+    mlp.threshold = {0.05f};
+    // Rows that keep everything, about half, a few, and nothing, side by side and in groups.
+    for (int64_t row = 0; row < mlp.rows; ++row) {
+      const float scales[] = {0.0f, 1.0f, 4.0f, 10.0f, 1e20f};
+      mlp.scale.push_back(scales[row < 16 ? row / 8 : row < 24 ? 4 : row % 5]);
+    }
+    const GatedMlpArgs args = mlp.Args();
+    const MlpResult<T> together = RunKernel<T>(kernel(), args, 3);
+    for (int64_t row = 0; row < mlp.rows; ++row) {
+      GatedMlpArgs one = args;
+      one.rows = 1;
+      one.x = mlp.x.data() + row * mlp.hidden;
+      one.threshold_scale = mlp.scale.data() + row;
+      one.scale_per_row = false;
+      const MlpResult<T> alone = RunKernel<T>(kernel(), one);
+      EXPECT_EQ(alone.active[0], together.active[static_cast<size_t>(row)]) << "row " << row;
+      EXPECT_EQ(0, std::memcmp(alone.y.data(), &together.y[static_cast<size_t>(row * mlp.hidden)],
+                               alone.y.size() * sizeof(T)))
+          << "row " << row;
+    }
+  });
+}
+
 TEST_P(SparseGatedMlp, GivesTheSameBits1000Times) {
   WithFormat([&]<class T>(T) {
     MlpCase<T> mlp(2, 65, 130, 14, true);
@@ -314,6 +336,35 @@ TEST_P(SparseGatedMlp, RaisingTheThresholdOnlyShrinksTheActiveSet) {
       const auto active = RunKernel<T>(kernel(), mlp.Args()).active;
       for (size_t row = 0; row < 6; ++row) EXPECT_LE(active[row], previous[row]);
       previous = active;
+    }
+  });
+}
+
+TEST_P(SparseGatedMlp, PermutingNeuronsChangesNothingBeyondRounding) {
+  WithFormat([&]<class T>(T) {
+    for (int64_t rows : {1, 24}) {
+      MlpCase<T> mlp(rows, 66, 150, 22, true);
+      mlp.WithoutCancellation();
+      mlp.ThresholdsInGaps(reference::Activations<T>(mlp.Args()));
+      const MlpResult<T> before = RunKernel<T>(kernel(), mlp.Args());
+      // Neuron i goes to place 7 i mod 150.
+      MlpCase<T> turned = mlp;
+      for (size_t i = 0; i < 150; ++i) {
+        const size_t to = i * 7 % 150;
+        for (const auto& [from, into] : {std::pair(&mlp.gate, &turned.gate), std::pair(&mlp.up, &turned.up),
+                                         std::pair(&mlp.down, &turned.down)}) {
+          std::copy_n(from->begin() + static_cast<int64_t>(i * 66), 66,
+                      into->begin() + static_cast<int64_t>(to * 66));
+        }
+        turned.gate_bias[to] = mlp.gate_bias[i];
+        turned.up_bias[to] = mlp.up_bias[i];
+        turned.threshold[to] = mlp.threshold[i];
+      }
+      const MlpResult<T> after = RunKernel<T>(kernel(), turned.Args());
+      EXPECT_EQ(before.active, after.active);
+      std::vector<double> expected;
+      for (T value : before.y) expected.push_back(static_cast<double>(T::ToFloat(value)));
+      EXPECT_LE(RelativeError(after.y, expected), 2 * ToleranceOf(GetParam().dtype)) << rows << " rows";
     }
   });
 }

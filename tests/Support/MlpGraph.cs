@@ -35,6 +35,17 @@ public sealed class MlpGraph
     /// <param name="dims">Its shape.</param>
     public string Weight(params long[] dims) => Add(Tensor(dims));
 
+    /// <summary>Adds an initializer of float16 values.</summary>
+    /// <param name="dims">Its shape.</param>
+    public string HalfWeight(params long[] dims)
+    {
+        TensorProto tensor = Tensor(dims);
+        byte[] bytes = [.. System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(tensor.RawData.Span).ToArray().SelectMany(value => BitConverter.GetBytes((Half)value))];
+        tensor.DataType = (int)TensorProto.Types.DataType.Float16;
+        tensor.RawData = ByteString.CopyFrom(bytes);
+        return Add(tensor);
+    }
+
     /// <summary>Adds an initializer of given values.</summary>
     /// <param name="dims">Its shape.</param>
     /// <param name="values">Its values.</param>
@@ -91,6 +102,20 @@ public sealed class MlpGraph
     /// <param name="name">Its name.</param>
     /// <param name="value">Its value.</param>
     public static AttributeProto Float(string name, float value) => new() { Name = name, Type = AttributeProto.Types.AttributeType.Float, F = value };
+
+    /// <summary>A string attribute.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="value">Its value.</param>
+    public static AttributeProto Text(string name, string value) =>
+        new() { Name = name, Type = AttributeProto.Types.AttributeType.String, S = ByteString.CopyFromUtf8(value) };
+
+    /// <summary>Adds one integer without dimensions.</summary>
+    /// <param name="value">The integer.</param>
+    public string Scalar(long value)
+    {
+        TensorProto tensor = new() { DataType = (int)TensorProto.Types.DataType.Int64, RawData = ByteString.CopyFrom(BitConverter.GetBytes(value)) };
+        return Add(tensor);
+    }
 
     /// <summary>gate or up by MatMul.</summary>
     public string Project() => Node("MatMul", ["x", Weight(Hidden, Intermediate)]);

@@ -13,6 +13,13 @@ public sealed class OrtRun : IDisposable
     private readonly RunOptions _run = new();
     private readonly InferenceSession _session;
 
+    // ONNX Runtime's table of domains has no lock (FirstSession.cs): it knows ours before the first session without the library.
+    static OrtRun()
+    {
+        using SessionOptions first = new();
+        first.RegisterCats();
+    }
+
     /// <summary>Loads a graph.</summary>
     /// <param name="model">The graph; external data is read from its folder.</param>
     /// <param name="library">Whether the operator library is registered.</param>

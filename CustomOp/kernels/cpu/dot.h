@@ -128,51 +128,87 @@ inline void DotTiles(int64_t neurons, const T* const* w, const float* x, int64_t
 }
 
 constexpr int64_t kNeuronsPerPass = 48;  // a multiple of every NeuronTile
+constexpr int64_t kMaxRows = 256;        // rows of one block; more rows run block after block
 
-// out[n * stride + t] = x[t] . w[n] for up to kNeuronsPerPass rows at once. x: `groups` packs
-// of kTokens rows, each RoundUp(size, kLanes) long; stride >= groups * kTokens. next: the rows that the
-// caller asks for afterwards, or null.
+// Weight rows that are multiplied one after the other, and those that the caller asks for afterwards.
+template <class T>
+struct WeightRows {
+  const T* const* w;     // [neurons][size]
+  int64_t neurons;       // at most kNeuronsPerPass
+  const T* const* next;  // [next_neurons][size]
+  int64_t next_neurons;
+};
+
+// A block of kDotBlock elements, the last one shorter.
+struct DotBlock {
+  int64_t j;
+  int64_t size;
+  bool first;
+  bool last;
+};
+
+// The part of neuron n's row that follows the block, or of the row that takes its place in the next pass.
+template <class T>
+inline const T* AfterBlock(const WeightRows<T>& rows, const DotBlock& block, int64_t n) {
+  return block.last ? rows.next[std::min(n, rows.next_neurons - 1)] : rows.w[n] + block.j + kDotBlock;
+}
+
+// One block of all neurons with one of `groups` packs of kTokens rows: tiles of neurons.
 template <int kTokens, class T>
-void DotPass(const T* const* w, int64_t neurons, const float* x, int64_t groups, int64_t size,
-             const T* const* next, int64_t next_neurons, float* out, int64_t stride) {
+void DotGroup(const WeightRows<T>& weights, const float* x /* the pack, from the block on */, int64_t group,
+              int64_t groups, const DotBlock& block, float* out /* [neurons][stride] */, int64_t stride) {
   constexpr int kTile = NeuronTile(kTokens);
-  const int64_t pack = RoundUp(size, kLanes) * kTokens;
-  for (int64_t j = 0; j == 0 || j < size; j += kDotBlock) {
-    const int64_t block = std::min(kDotBlock, size - j);
-    const bool last = j + kDotBlock >= size;
-    for (int64_t group = 0; group < groups; ++group) {
-      const float* tokens = x + group * pack + j * kTokens;
-      // Each group of tokens fetches its share of the tile's rows of the next block.
-      const int64_t share = groups == 1 ? kTile : groups == 2 ? (kTile + 1) / 2 : 1;
-      for (int64_t n = 0; n < neurons; n += kTile) {
-        const T* rows[kTile];
-        const T* ahead[kTile];
-        const int64_t count = std::min<int64_t>(kTile, neurons - n);
-        for (int64_t i = 0; i < count; ++i) rows[i] = w[n + i] + j;
-        float* to = out + n * stride + group * kTokens;
-        const bool fetch = last ? next_neurons > 0 : true;
-        if (count < kTile || !fetch || group * share >= kTile || block < kDotBlock) {
-          DotTiles<kTile, kTokens>(count, rows, tokens, block, j == 0, to, stride);
-          continue;
-        }
-        for (int64_t i = 0; i < share; ++i) {
-          const int64_t row = std::min<int64_t>(group * share + i, kTile - 1);
-          ahead[i] = last ? next[std::min(n + row, next_neurons - 1)] : w[n + row] + j + kDotBlock;
-        }
-        if constexpr (kTokens == kTokenTile) {  // smaller groups are alone
-          if (groups == 2) {
-            DotTile<kTile, kTokens, (kTile + 1) / 2>(rows, tokens, block, ahead, j == 0, to, stride);
-            continue;
-          }
-          if (groups > 2) {
-            DotTile<kTile, kTokens, 1>(rows, tokens, block, ahead, j == 0, to, stride);
-            continue;
-          }
-        }
-        DotTile<kTile, kTokens, kTile>(rows, tokens, block, ahead, j == 0, to, stride);
+  // Each group of tokens fetches its share of the tile's rows of the next block.
+  const int64_t share = groups == 1 ? kTile : groups == 2 ? (kTile + 1) / 2 : 1;
+  const bool fetch =
+      (!block.last || weights.next_neurons > 0) && group * share < kTile && block.size == kDotBlock;
+  for (int64_t n = 0; n < weights.neurons; n += kTile) {
+    const T* rows[kTile];
+    const T* ahead[kTile];
+    const int64_t count = std::min<int64_t>(kTile, weights.neurons - n);
+    for (int64_t i = 0; i < count; ++i) rows[i] = weights.w[n + i] + block.j;
+    float* to = out + n * stride;
+    if (count < kTile || !fetch) {
+      DotTiles<kTile, kTokens>(count, rows, x, block.size, block.first, to, stride);
+      continue;
+    }
+    for (int64_t i = 0; i < share; ++i) {
+      ahead[i] = AfterBlock(weights, block, n + std::min<int64_t>(group * share + i, kTile - 1));
+    }
+    if constexpr (kTokens == kTokenTile) {  // smaller groups are alone
+      if (groups == 2) {
+        DotTile<kTile, kTokens, (kTile + 1) / 2>(rows, x, block.size, ahead, block.first, to, stride);
+        continue;
+      }
+      if (groups > 2) {
+        DotTile<kTile, kTokens, 1>(rows, x, block.size, ahead, block.first, to, stride);
+        continue;
       }
     }
+    DotTile<kTile, kTokens, kTile>(rows, x, block.size, ahead, block.first, to, stride);
   }
+}
+
+// body(block) for each block of a row, also for an empty one.
+template <class Body>
+inline void ForEachDotBlock(int64_t size, Body&& body) {
+  for (int64_t j = 0; j == 0 || j < size; j += kDotBlock) {
+    body(DotBlock{j, std::min(kDotBlock, size - j), j == 0, j + kDotBlock >= size});
+  }
+}
+
+// out[n * stride + t] = x[t] . w[n]. x: `groups` packs of kTokens rows, each RoundUp(size, kLanes) long;
+// stride >= groups * kTokens.
+template <int kTokens, class T>
+void DotPass(const WeightRows<T>& weights, const float* x, int64_t groups, int64_t size, float* out,
+             int64_t stride) {
+  const int64_t pack = RoundUp(size, kLanes) * kTokens;
+  ForEachDotBlock(size, [&](const DotBlock& block) {
+    for (int64_t group = 0; group < groups; ++group) {
+      DotGroup<kTokens>(weights, x + group * pack + block.j * kTokens, group, groups, block,
+                        out + group * kTokens, stride);
+    }
+  });
 }
 
 }  // namespace CATS_SIMD

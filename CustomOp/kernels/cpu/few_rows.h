@@ -20,11 +20,11 @@ inline int64_t SharesOf(int64_t hidden, int64_t intermediate) {
 template <class T>
 struct FewRowsDown {
   const GatedMlpArgs& args;
-  int64_t rows;          // 1 .. kFewRows
-  int64_t padded;        // PaddedRows(rows)
-  const float* h;        // [intermediate][padded]
-  const uint32_t* kept;  // [intermediate]: bit r: row r keeps it
-  const int32_t* list;   // [listed]: the neurons that some row keeps, ascending
+  int64_t rows;         // 1 .. kFewRows
+  int64_t padded;       // PaddedRows(rows)
+  const float* h;       // [intermediate][padded]
+  const uint8_t* kept;  // [intermediate][GroupsOf(padded)]: bit t of g: row g * GroupRows + t keeps it
+  const int32_t* list;  // [listed]: the neurons that some row keeps, ascending
   int64_t listed;
   int64_t shares;
   float* partial;  // [shares][rows][hidden]
@@ -47,6 +47,11 @@ struct FewRowsDown {
  private:
   const T* Row(int32_t neuron) const { return static_cast<const T*>(args.down) + neuron * args.hidden; }
 
+  bool IsKeptBy(int64_t neuron, int64_t row) const {
+    const int64_t group = GroupRows(padded);
+    return (kept[neuron * GroupsOf(padded) + row / group] >> (row % group) & 1) != 0;
+  }
+
   // y += the rows of a group; `next_count` neurons behind them in the list come after it.
   void AddGroup(const int32_t* neurons, int64_t count, int64_t next_count, bool start, float* y) const {
     const T* weights[2 * kGroup];
@@ -57,7 +62,7 @@ struct FewRowsDown {
     for (int64_t r = 0; r < rows; ++r) {
       entries[r] = 0;
       for (int64_t i = 0; i < count; ++i) {
-        if ((kept[neurons[i]] >> r & 1u) == 0) continue;
+        if (!IsKeptBy(neurons[i], r)) continue;
         from[r][entries[r]] = weights[i];
         factors[r][entries[r]++] = h[neurons[i] * padded + r];
       }

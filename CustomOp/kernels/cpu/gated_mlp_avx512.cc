@@ -26,6 +26,7 @@ CATS_TARGET_BEGIN_AVX512
 // clang-format off
 #include "kernels/cpu/simd_avx512.h"
 #include "kernels/cpu/dot.h"
+#include "kernels/cpu/dot_kept.h"
 #include "kernels/cpu/neurons.h"
 #include "kernels/cpu/few_rows.h"
 #include "kernels/cpu/many_rows.h"

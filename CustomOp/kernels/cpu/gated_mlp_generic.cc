@@ -18,6 +18,7 @@
 // clang-format off
 #include "kernels/cpu/simd_generic.h"
 #include "kernels/cpu/dot.h"
+#include "kernels/cpu/dot_kept.h"
 #include "kernels/cpu/neurons.h"
 #include "kernels/cpu/few_rows.h"
 #include "kernels/cpu/many_rows.h"

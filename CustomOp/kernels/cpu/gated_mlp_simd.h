@@ -24,24 +24,30 @@ class Arena {
 };
 
 struct Scratch {
+  // As in Neurons.
   float* x;         // [padded][hidden rounded up to kLanes]
   float* h;         // [intermediate][padded]
-  float* u;         // [intermediate][padded]
-  uint32_t* kept;   // [intermediate]
-  int32_t* list;    // [intermediate]
+  float* u;         // [tasks][padded][kNeuronsPerPass]
+  uint8_t* kept;    // [intermediate][GroupsOf(padded)]
+  int32_t* list;    // [tasks][kNeuronsPerPass]
+  int32_t* listed;  // [tasks]
   uint8_t* counts;  // [tasks][padded]
+  uint8_t* slots;   // few rows: null; many: [tasks][padded][kNeuronsPerPass]
   float* sums;      // few rows: [shares][rows][hidden]; many: [padded][hidden rounded up to kPanel]
 
   template <class T, bool kMany>
   static Scratch Of(Arena& arena, int64_t rows, int64_t hidden, int64_t intermediate) {
     const int64_t padded = kMany ? RoundUp(rows, kTokenTile) : PaddedRows(rows);
+    const int64_t tasks = PiecesOf(intermediate, kNeuronsPerPass);
     Scratch s;
     s.x = arena.Take<float>(padded * RoundUp(hidden, kLanes));
     s.h = arena.Take<float>(intermediate * padded);
-    s.u = arena.Take<float>(intermediate * padded);
-    s.kept = arena.Take<uint32_t>(intermediate);
-    s.list = arena.Take<int32_t>(intermediate);
-    s.counts = arena.Take<uint8_t>(PiecesOf(intermediate, kNeuronsPerPass) * padded);
+    s.u = arena.Take<float>(tasks * padded * kNeuronsPerPass);
+    s.kept = arena.Take<uint8_t>(intermediate * GroupsOf(padded));
+    s.list = arena.Take<int32_t>(tasks * kNeuronsPerPass);
+    s.listed = arena.Take<int32_t>(tasks);
+    s.counts = arena.Take<uint8_t>(tasks * padded);
+    s.slots = kMany ? arena.Take<uint8_t>(tasks * padded * kNeuronsPerPass) : nullptr;
     s.sums = arena.Take<float>(kMany ? padded * RoundUp(hidden, kPanel)
                                      : SharesOf(hidden, intermediate) * rows * hidden);
     return s;
@@ -65,7 +71,8 @@ bool RunBlock(const GatedMlpArgs& args, const ParallelFor& parallel_for) noexcep
   Arena arena(args.scratch);
   const Scratch scratch = Scratch::Of<T, kMany>(arena, rows, args.hidden, args.intermediate);
 
-  Neurons<T> neurons{args, rows, padded, scratch.x, scratch.h, scratch.u, scratch.kept, scratch.counts};
+  Neurons<T> neurons{args,         rows,         padded,         scratch.x,      scratch.h,    scratch.u,
+                     scratch.kept, scratch.list, scratch.listed, scratch.counts, scratch.slots};
   if (neurons.Groups() <= 2) {
     for (int64_t group = 0; group < neurons.Groups(); ++group) neurons.Pack(group);
   } else if (!parallel_for(neurons.Groups(), Neurons<T>::PackTask, &neurons)) {
@@ -81,21 +88,20 @@ bool RunBlock(const GatedMlpArgs& args, const ParallelFor& parallel_for) noexcep
     }
   }
   if (args.hidden == 0) return true;
-  int64_t listed = 0;
-  for (int64_t i = 0; i < args.intermediate; ++i) {
-    scratch.list[listed] = static_cast<int32_t>(i);
-    listed += scratch.kept[i] != 0 ? 1 : 0;
-  }
   if constexpr (kMany) {
-    const int64_t width = RoundUp(args.hidden, kPanel);
-    // Wide tasks read long pieces of the rows of down; at least eight tasks for each thread.
     static const int64_t processors = std::max<int64_t>(std::thread::hardware_concurrency(), 1);
     const int64_t threads = parallel_for.threads > 0 ? parallel_for.threads : processors;
-    const int64_t wanted = width / kPanel / (8 * threads);
-    const int64_t panels = std::clamp<int64_t>(wanted, 1, kMaxPanels);
-    ManyRowsDown<T> down{args, rows, padded, scratch.h, scratch.list, listed, panels, width, scratch.sums};
+    const int64_t panels = PanelsOf(args.hidden, threads);
+    ManyRowsDown<T> down{args, rows, padded, panels, neurons, scratch.sums};
     return parallel_for(down.Tasks(), ManyRowsDown<T>::Task, &down);
   } else {
+    // The tasks' lists become one.
+    int64_t listed = 0;
+    for (int64_t task = 0; task < tasks; ++task) {
+      for (int64_t i = 0; i < scratch.listed[task]; ++i) {
+        scratch.list[listed++] = scratch.list[task * kNeuronsPerPass + i];
+      }
+    }
     const int64_t shares = SharesOf(args.hidden, args.intermediate);
     FewRowsDown<T> down{args,         rows,   padded, scratch.h,   scratch.kept,
                         scratch.list, listed, shares, scratch.sums};

@@ -74,7 +74,8 @@ bool ChooseIsa(const char* forced, Isa* isa, std::string* message) {
       return true;
     }
     *message = std::string("CATS_FORCE_ISA is '") + forced +
-               (entry.gated_mlp == nullptr ? "', which this build does not contain" : "', which this processor does not have");
+               (entry.gated_mlp == nullptr ? "', which this build does not contain"
+                                           : "', which this processor does not have");
     return false;
   }
   *message = std::string("CATS_FORCE_ISA is '") + forced + "'; it must be one of:";

@@ -7,28 +7,30 @@
 namespace cats {
 namespace CATS_SIMD {
 
-constexpr int64_t kMaxRows = 256;  // rows of one block; more rows run block after block
-
 // Rows as the tiles want them: 1, 2, 4, or a multiple of kTokenTile. The rows added are 0 and never kept.
 constexpr int64_t PaddedRows(int64_t rows) {
   return rows <= 2 ? rows : rows <= 4 ? 4 : RoundUp(rows, kTokenTile);
 }
 constexpr int64_t GroupRows(int64_t padded) { return std::min<int64_t>(padded, kTokenTile); }
+constexpr int64_t GroupsOf(int64_t padded) { return PiecesOf(padded, kTokenTile); }
 
 template <class T>
 struct Neurons {
   const GatedMlpArgs& args;
-  int64_t rows;     // of this block, 1 .. kMaxRows
-  int64_t padded;   // PaddedRows(rows)
-  float* x;         // packs of GroupRows(padded) rows (dot.h), together [padded][hidden rounded up to kLanes]
-  float* h;         // [intermediate][padded]: g, then a, then h, +0 where not kept; undefined if kept is 0
-  float* u;         // [intermediate][padded]: x . up of the neurons that some row keeps
-  uint32_t* kept;   // [intermediate]: bit r % 32 is set if row r keeps the neuron
+  int64_t rows;    // of this block, 1 .. kMaxRows
+  int64_t padded;  // PaddedRows(rows)
+  float* x;        // packs of GroupRows(padded) rows (dot.h), together [padded][hidden rounded up to kLanes]
+  float* h;  // [intermediate][padded]: g, then a, then h, +0 where not kept; undefined if no row keeps it
+  float* u;  // [Tasks()][padded][kNeuronsPerPass]: scratch, then for each row h of its own neurons
+  uint8_t* kept;    // [intermediate][Groups()]: bit t of g is set if row g * GroupRows + t keeps the neuron
+  int32_t* list;    // [Tasks()][kNeuronsPerPass]: the neurons that some row keeps, ascending
+  int32_t* listed;  // [Tasks()]: how many these are
   uint8_t* counts;  // [Tasks()][padded]: how many neurons of the task each row keeps
+  uint8_t* slots;  // [Tasks()][padded][kNeuronsPerPass]: where in the task's list these are; null: not wanted
 
   int64_t Tasks() const { return PiecesOf(args.intermediate, kNeuronsPerPass); }
 
-  int64_t Groups() const { return padded / GroupRows(padded); }
+  int64_t Groups() const { return GroupsOf(padded); }
 
   static void PackTask(void* self, int64_t group) { static_cast<const Neurons*>(self)->Pack(group); }
 
@@ -54,25 +56,29 @@ struct Neurons {
     const int64_t first = task * kNeuronsPerPass;
     const int64_t count = std::min(kNeuronsPerPass, args.intermediate - first);
     const T* weights[kNeuronsPerPass];
-    const T* following[kNeuronsPerPass];  // the next task's gate rows: most often this thread takes it
+    const T* following[kNeuronsPerPass];
     for (int64_t i = 0; i < count; ++i) weights[i] = Row(args.gate, first + i);
-    const int64_t after = std::min(kNeuronsPerPass, args.intermediate - first - count);
-    for (int64_t i = 0; i < after; ++i) following[i] = Row(args.gate, first + count + i);
-
-    Dots(weights, count, nullptr, 0, h + first * padded);
+    // With many rows hardly a neuron falls away whole: its up row may be fetched before it is known.
+    const bool all = Groups() > 1;
+    for (int64_t i = 0; all && i < count; ++i) following[i] = Row(args.up, first + i);
+    Dots({weights, count, following, all ? count : 0}, nullptr, h + first * padded);
     Decide(task, first, count);
-    int64_t active = 0;
-    for (int64_t i = 0; i < count; ++i) {
-      if (kept[first + i] != 0) weights[active++] = Row(args.up, first + i);
+
+    int32_t* neurons = list + first;
+    const uint8_t* keepers[kNeuronsPerPass];  // the masks of the neurons in the list
+    const int64_t active = listed[task];
+    for (int64_t i = 0; i < active; ++i) {
+      weights[i] = Row(args.up, neurons[i]);
+      keepers[i] = kept + neurons[i] * Groups();
     }
     if (active == 0) return;
-    Dots(weights, active, following, after, u + first * padded);
-    const float* values = u + first * padded;
-    for (int64_t i = 0; i < count; ++i) {
-      if (kept[first + i] == 0) continue;
-      Combine(first + i, values);
-      values += padded;
-    }
+    // The next task's gate rows: most often this thread takes it.
+    const int64_t after = std::min(kNeuronsPerPass, args.intermediate - first - count);
+    for (int64_t i = 0; i < after; ++i) following[i] = Row(args.gate, first + count + i);
+    float* values = u + first * padded;
+    Dots({weights, active, following, after}, keepers, values);
+    for (int64_t i = 0; i < active; ++i) Combine(neurons[i], values + i * padded);
+    if (slots != nullptr) Compact(task, neurons, active);
   }
 
  private:
@@ -80,29 +86,34 @@ struct Neurons {
     return static_cast<const T*>(weights) + neuron * args.hidden;
   }
 
-  void Dots(const T* const* w, int64_t count, const T* const* next, int64_t next_count, float* out) const {
+  void Dots(const WeightRows<T>& w, const uint8_t* const* keepers,
+            float* out /* [w.neurons][padded] */) const {
     switch (padded) {
       case 1:
-        return Passes<1>(w, count, next, next_count, out);
+        return Passes<1>(w, out);
       case 2:
-        return Passes<2>(w, count, next, next_count, out);
+        return Passes<2>(w, out);
       case 4:
-        return Passes<4>(w, count, next, next_count, out);
+        return Passes<4>(w, out);
       default:
-        return Passes<kTokenTile>(w, count, next, next_count, out);
+        if (kSkipsPairs && keepers != nullptr && Groups() > 1) {
+          return DotPassKept(w, keepers, x, Groups(), args.hidden, out, padded);
+        }
+        return Passes<kTokenTile>(w, out);
     }
   }
 
   // One or two rows read long pieces of few weight rows (x stays in the L1 cache whole); more rows read
   // kDotBlock of all of them, so that a block of x is used kNeuronsPerPass times.
   template <int kTokens>
-  void Passes(const T* const* w, int64_t count, const T* const* next, int64_t next_count, float* out) const {
+  void Passes(const WeightRows<T>& w, float* out) const {
     const int64_t pass = kTokens <= 2 ? NeuronTile(kTokens) : kNeuronsPerPass;
-    for (int64_t n = 0; n < count; n += pass) {
-      const int64_t neurons = std::min(pass, count - n);
-      const bool last = n + pass >= count;
-      DotPass<kTokens>(w + n, neurons, x, Groups(), args.hidden, last ? next : w + n + pass,
-                       last ? next_count : count - n - pass, out + n * padded, padded);
+    for (int64_t n = 0; n < w.neurons; n += pass) {
+      const int64_t neurons = std::min(pass, w.neurons - n);
+      const bool last = n + pass >= w.neurons;
+      const WeightRows<T> part{w.w + n, neurons, last ? w.next : w.w + n + pass,
+                               last ? w.next_neurons : w.neurons - n - pass};
+      DotPass<kTokens>(part, x, Groups(), args.hidden, out + n * padded, padded);
     }
   }
 
@@ -119,7 +130,7 @@ struct Neurons {
     for (int64_t r = rows; r < padded; ++r) bits[r] = 0xffffffffu;
   }
 
-  // g -> a in h, and kept and counts.
+  // g -> a in h, and kept, list, listed and counts.
   void Decide(int64_t task, int64_t first, int64_t count) const {
     const auto* bias = static_cast<const T*>(args.gate_bias);
     float* g = h + first * padded;  // [count][padded]
@@ -134,28 +145,57 @@ struct Neurons {
     uint8_t* counted = counts + task * padded;
     for (int64_t r = 0; r < padded; ++r) counted[r] = 0;
     uint32_t bits[kMaxRows];
+    int32_t active = 0;
     for (int64_t i = 0; i < count; ++i) {
       Thresholds(first + i, bits);
-      uint32_t mask = 0;
-      for (int64_t r = 0; r < padded; ++r) {
-        const uint32_t keep = IsKept(g[i * padded + r], bits[r]) ? 1u : 0u;
-        counted[r] = static_cast<uint8_t>(counted[r] + keep);
-        mask |= keep << (r & 31);
+      const float* a = g + i * padded;
+      uint8_t* masks = kept + (first + i) * Groups();
+      uint32_t any = 0;
+      for (int64_t r = 0; r < padded; r += GroupRows(padded)) {
+        uint32_t mask = 0;
+        for (int64_t t = 0; t < GroupRows(padded); ++t) {
+          const uint32_t keep = IsKept(a[r + t], bits[r + t]) ? 1u : 0u;
+          counted[r + t] = static_cast<uint8_t>(counted[r + t] + keep);
+          mask |= keep << t;
+        }
+        *masks++ = static_cast<uint8_t>(mask);
+        any |= mask;
       }
-      kept[first + i] = mask;
+      list[first + active] = static_cast<int32_t>(first + i);
+      active += any != 0 ? 1 : 0;
     }
+    listed[task] = active;
   }
 
-  // a -> h = a * (x . up + bias), +0 where the row does not keep the neuron.
+  // a -> h = a * (x . up + bias), +0 where the row does not keep the neuron; values only count where it does.
   void Combine(int64_t neuron, const float* values /* [padded] */) const {
     const auto* bias = static_cast<const T*>(args.up_bias);
     const float add = bias == nullptr ? 0.0f : T::ToFloat(bias[neuron]);
     float* to = h + neuron * padded;
-    uint32_t bits[kMaxRows];
-    Thresholds(neuron, bits);
-    for (int64_t r = 0; r < padded; ++r) {
-      const float up = bias == nullptr ? values[r] : values[r] + add;
-      to[r] = IsKept(to[r], bits[r]) ? to[r] * up : 0.0f;
+    const uint8_t* masks = kept + neuron * Groups();
+    for (int64_t r = 0; r < padded; r += GroupRows(padded)) {
+      const uint32_t mask = *masks++;
+      for (int64_t t = r; t < r + GroupRows(padded); ++t) {
+        const float up = bias == nullptr ? values[t] : values[t] + add;
+        to[t] = (mask >> (t - r) & 1u) != 0 ? to[t] * up : 0.0f;
+      }
+    }
+  }
+
+  // For each row h of the neurons that it keeps, side by side, into u, which is read by now.
+  void Compact(int64_t task, const int32_t* neurons, int64_t active) const {
+    float* values = u + task * kNeuronsPerPass * padded;
+    uint8_t* places = slots + task * kNeuronsPerPass * padded;
+    uint8_t filled[kMaxRows] = {};
+    for (int64_t slot = 0; slot < active; ++slot) {
+      const float* from = h + neurons[slot] * padded;
+      const uint8_t* masks = kept + neurons[slot] * Groups();
+      for (int64_t r = 0; r < padded; ++r) {
+        // Written also where not kept: filled[r] <= slot, so it stays in the row's place and is overwritten.
+        values[r * kNeuronsPerPass + filled[r]] = from[r];
+        places[r * kNeuronsPerPass + filled[r]] = static_cast<uint8_t>(slot);
+        filled[r] = static_cast<uint8_t>(filled[r] + (masks[r / kTokenTile] >> (r % kTokenTile) & 1u));
+      }
     }
   }
 };

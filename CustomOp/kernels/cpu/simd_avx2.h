@@ -15,6 +15,8 @@ constexpr int64_t kLanes = 8;
 constexpr int kTokenTile = 4;
 constexpr int NeuronTile(int tokens) { return tokens == 4 ? 3 : tokens == 2 ? 4 : 8; }
 constexpr int kColumnTile = 3;
+constexpr bool kSkipsPairs = false;  // up to 4 sums at once do not hide the latency of FMA
+constexpr int kRowPanels = 4;
 constexpr int64_t kManyRowsFrom = 17;
 
 inline Vec Zero() { return {_mm256_setzero_ps()}; }

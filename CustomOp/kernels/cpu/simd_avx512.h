@@ -15,7 +15,9 @@ constexpr int64_t kLanes = 16;
 // the 32 registers, and there are enough independent sums to hide the latency of FMA.
 constexpr int kTokenTile = 8;
 constexpr int NeuronTile(int tokens) { return tokens == 8 ? 3 : tokens == 4 ? 6 : 8; }
-constexpr int kColumnTile = 3;  // vectors of output columns beside kTokenTile rows
+constexpr int kColumnTile = 3;      // vectors of output columns beside kTokenTile rows
+constexpr bool kSkipsPairs = true;  // dot_kept.h
+constexpr int kRowPanels = 2;       // panels beside one row: many_rows.h
 constexpr int64_t kManyRowsFrom = 17;
 
 inline Vec Zero() { return {_mm512_setzero_ps()}; }

@@ -16,6 +16,8 @@ constexpr int64_t kLanes = 4;
 constexpr int kTokenTile = 4;
 constexpr int NeuronTile(int tokens) { return tokens == 4 ? 2 : 4; }
 constexpr int kColumnTile = 2;
+constexpr bool kSkipsPairs = false;
+constexpr int kRowPanels = 4;
 constexpr int64_t kManyRowsFrom = 17;
 
 inline Vec Zero() { return {Vec::Lanes{0.0f, 0.0f, 0.0f, 0.0f}}; }

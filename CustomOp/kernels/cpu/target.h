@@ -5,11 +5,14 @@
 #pragma once
 
 #if defined(__clang__)
-#define CATS_TARGET_BEGIN_AVX2 \
-  _Pragma("clang attribute push(__attribute__((target(\"avx2,fma,f16c,bmi,bmi2,popcnt\"))), apply_to = function)")
-#define CATS_TARGET_BEGIN_AVX512                                                                              \
-  _Pragma(                                                                                                    \
-      "clang attribute push(__attribute__((target(\"avx2,fma,f16c,bmi,bmi2,popcnt,avx512f,avx512bw,avx512dq," \
+#define CATS_TARGET_BEGIN_AVX2                                                                       \
+  _Pragma(                                                                                           \
+      "clang attribute push(__attribute__((target(\"avx2,fma,f16c,bmi,bmi2,popcnt\"))), apply_to = " \
+      "function)")
+#define CATS_TARGET_BEGIN_AVX512                                                              \
+  _Pragma(                                                                                    \
+      "clang attribute "                                                                      \
+      "push(__attribute__((target(\"avx2,fma,f16c,bmi,bmi2,popcnt,avx512f,avx512bw,avx512dq," \
       "avx512vl\"))), apply_to = function)")
 #define CATS_TARGET_END _Pragma("clang attribute pop")
 #elif defined(__GNUC__)

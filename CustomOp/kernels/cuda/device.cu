@@ -2,6 +2,7 @@
 // Loading of the kernels of an op on a device.
 #include <cuda_runtime.h>
 
+#include "kernels/cuda/dense_rows.h"
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/elementwise.h"
 #include "kernels/cuda/on_device.h"
@@ -22,7 +23,8 @@ int LoadSparseGatedMlp(DType dtype, int device) {
       if (!plan.fused) continue;
       if (const int error = LoadSparseRow(plan, dtype, hidden); error != 0) return error;
     }
-    return LoadSparseRows(dtype);
+    if (const int error = LoadSparseRows(limits, dtype); error != 0) return error;
+    return LoadDenseRows(dtype);
   });
 }
 

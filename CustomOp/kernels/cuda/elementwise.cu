@@ -90,9 +90,9 @@ cudaError_t Observe(const GateObserverArgs& args, void* passed, cudaStream_t str
   const int64_t elements = args.rows * args.width;
   cudaError_t error = cudaMemsetAsync(args.counts, 0, kGateBins * sizeof(int64_t), stream);
   if (error == cudaSuccess && elements > 0) {
-    error = Launch(CountBins<T>, dim3(BlocksFor(elements)), kThreads, stream, args);
+    error = Launch(CountBins<T>, {dim3(BlocksFor(elements)), kThreads}, stream, args);
   }
-  if (error == cudaSuccess) error = Launch(SumUp<T>, dim3(BlocksFor(args.width)), kThreads, stream, args);
+  if (error == cudaSuccess) error = Launch(SumUp<T>, {dim3(BlocksFor(args.width)), kThreads}, stream, args);
   if (error == cudaSuccess && elements > 0 && passed != args.a) {
     error = cudaMemcpyAsync(passed, args.a, static_cast<size_t>(elements) * sizeof(T),
                             cudaMemcpyDeviceToDevice, stream);
@@ -119,7 +119,7 @@ int LaunchCatsThreshold(DType dtype, const CatsThresholdArgs& args, CUstream_st*
   switch (dtype) {
 #define CATS_FORMAT(type, name, onnx) \
   case DType::k##type:                \
-    return Launch(ThresholdAll<type>, dim3(BlocksFor(elements)), kThreads, stream, args);
+    return Launch(ThresholdAll<type>, {dim3(BlocksFor(elements)), kThreads}, stream, args);
 #include "formats/formats.def"
 #undef CATS_FORMAT
   }

@@ -77,7 +77,7 @@ int LaunchGreedyToken(DType dtype, const GreedyTokenArgs& args, int device, CUst
     switch (dtype) {
 #define CATS_FORMAT(type, name, onnx) \
   case DType::k##type:                \
-    return Launch(ChooseGreedy<type>, dim3(static_cast<unsigned>(args.rows)), kThreads, stream, args);
+    return Launch(ChooseGreedy<type>, {dim3(static_cast<unsigned>(args.rows)), kThreads}, stream, args);
 #include "formats/formats.def"
 #undef CATS_FORMAT
     }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Which CUDA kernel computes one row of SparseGatedMlp, on how many blocks and with how much memory: plain
-// C++, so that it is compiled and tested where there is no nvcc.
+// Which CUDA kernels compute SparseGatedMlp, on how many blocks and with how much memory: plain C++, so that
+// it is compiled and tested where there is no nvcc.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
 #include "formats/dtype.h"
 #include "formats/portable.h"
+#include "kernels/cuda/device_limits.h"
 #include "kernels/cuda/sparse_rows.h"
 
 namespace cats::cuda {
@@ -61,14 +63,25 @@ struct SparseRowExchange {
         words(parts + max_positions * hidden) {}
 };
 
-// ---- The choice -------------------------------------------------------------------------------------------
+// ---- Many rows (dense_rows.h) ----------------------------------------------------------------------------
 
-struct DeviceLimits {
-  int multiprocessors;
-  int compute_capability;  // 90 for 9.0
-  int shared_bytes;        // a block may ask for
-  bool cooperative_launch;
-};
+// From how many rows on three products of whole matrices are faster than the kernels for several rows. How
+// many neurons are kept is not known on the host, so the rule is by shape.
+CATS_HD constexpr int64_t DenseRowsFrom(DType, int64_t /*hidden*/, int64_t /*intermediate*/) { return 9; }
+
+// The products' results, x . gate and x . up of a chunk of rows, take at most this much.
+constexpr int64_t kDenseScratchBytes = int64_t{256} << 20;
+
+// Rows of a chunk: all of them, or a multiple of 256 where that is enough. Llama-2-7B float16: 6,096 rows
+// fit.
+inline int64_t DenseRowsChunk(DType dtype, int64_t rows, int64_t intermediate) {
+  const int64_t row_bytes = 2 * std::max<int64_t>(intermediate, 1) * static_cast<int64_t>(SizeOf(dtype));
+  int64_t most = std::max<int64_t>(kDenseScratchBytes / row_bytes, 1);
+  if (most > 256) most -= most % 256;
+  return std::min(rows, most);
+}
+
+// ---- The choice -------------------------------------------------------------------------------------------
 
 struct SparseRowPlan {
   bool fused;     // else those for several rows (sparse_rows.h)
@@ -92,7 +105,7 @@ inline SparseRowPlan PlanSparseRow(const DeviceLimits& device, DType dtype, int6
                      blocks <= kMaxBlocks && intermediate >= blocks &&
                      (intermediate + blocks - 1) / blocks <= kMaxNeuronsPerBlock;
   if (!fused) {
-    return {false, 0, false, SparseRowsScratchBytes(1, intermediate, hidden), 0, 0, 0};
+    return {false, 0, false, SparseRowsScratchBytes(dtype, 1, intermediate, hidden), 0, 0, 0};
   }
   return {true,
           static_cast<int>(blocks),

@@ -42,7 +42,7 @@ int Measure(int device, int64_t bytes, int repeats, double* bytes_per_second) {
     float milliseconds = 0;
     then([&] { return cudaEventRecord(begin, stream); });
     then([&] {
-      return Launch(ReadAll, dim3(static_cast<unsigned>(multiprocessors) * 4), kThreads, stream,
+      return Launch(ReadAll, {dim3(static_cast<unsigned>(multiprocessors) * 4), kThreads}, stream,
                     static_cast<const uint4*>(data), bytes / 16,
                     reinterpret_cast<uint32_t*>(static_cast<char*>(data) + bytes / 16 * 16));
     });

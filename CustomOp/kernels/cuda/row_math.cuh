@@ -39,6 +39,32 @@ __device__ __forceinline__ float Rounded(BF16, float v) {
 
 __device__ __forceinline__ float Rounded(F32, float v) { return v; }
 
+// The bits of Rounded(T{}, v).
+__device__ __forceinline__ uint16_t StoredBits(F16, float v) {
+  uint16_t bits;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(v));
+  return bits;
+}
+
+__device__ __forceinline__ uint16_t StoredBits(BF16, float v) {
+  uint16_t bits;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(v));
+  return bits;
+}
+
+__device__ __forceinline__ uint32_t StoredBits(F32, float v) { return __float_as_uint(v); }
+
+// T::ToFloat by the conversion instructions.
+__device__ __forceinline__ float Widened(F16 v) {
+  float wide;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(wide) : "h"(v.bits));
+  return wide;
+}
+__device__ __forceinline__ float Widened(BF16 v) {
+  return __uint_as_float(static_cast<uint32_t>(v.bits) << 16);
+}
+__device__ __forceinline__ float Widened(F32 v) { return v.value; }
+
 // c += A (16 x 16, row-major) times B (16 x 8, column-major).
 __device__ __forceinline__ void MatrixFma(F16, float (&c)[4], const uint4& a, uint32_t b0, uint32_t b1) {
   asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"

@@ -2,6 +2,7 @@
 // Launches of the one-row kernels.
 #include <cuda_runtime.h>
 
+#include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/sparse_row.cuh"
 #include "kernels/cuda/sparse_row.h"
 #include "kernels/cuda/sparse_rows.h"
@@ -10,6 +11,17 @@ namespace cats::cuda {
 namespace {
 
 using Kernel = void (*)(SparseRowArgs);
+
+constexpr unsigned kFillThreads = 256;
+
+// Lets the fused kernel start at once: its weights come while this runs.
+__global__ void __launch_bounds__(kFillThreads) FillWithOnes(uint4* cells, int64_t size) {
+  AllowNextKernel();
+  const int64_t step = static_cast<int64_t>(gridDim.x) * kFillThreads;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kFillThreads + threadIdx.x; i < size; i += step) {
+    cells[i] = make_uint4(kEmpty, kEmpty, kEmpty, kEmpty);
+  }
+}
 
 struct FusedKernel {
   Kernel kernel;
@@ -78,6 +90,12 @@ GatedMlpArgs AsRows(const SparseRowArgs& args) {
           false};
 }
 
+int ReadCurrentLimits(DeviceLimits* limits) {
+  int device = 0;
+  const cudaError_t error = cudaGetDevice(&device);
+  return error != cudaSuccess ? static_cast<int>(error) : ReadDeviceLimits(device, limits);
+}
+
 }  // namespace
 
 int ReadDeviceLimits(int device, DeviceLimits* limits) {
@@ -100,19 +118,31 @@ int ReadDeviceLimits(int device, DeviceLimits* limits) {
 }
 
 int LoadSparseRow(const SparseRowPlan& plan, DType dtype, int64_t hidden) {
-  if (!plan.fused) return LoadSparseRows(dtype);
+  if (!plan.fused) {
+    DeviceLimits limits;
+    if (const int error = ReadCurrentLimits(&limits); error != 0) return error;
+    return LoadSparseRows(limits, dtype);
+  }
   const FusedKernel fused = FusedOf(dtype, hidden);
   if (fused.kernel == nullptr) return cudaErrorInvalidValue;
+  if (const cudaError_t error = LoadKernel(FillWithOnes); error != cudaSuccess) return error;
   return cudaFuncSetAttribute(fused.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, fused.shared_bytes);
 }
 
 int PrepareScratch(const SparseRowPlan& plan, uint32_t* scratch, CUstream_st* stream) {
-  return plan.exchange ? cudaMemsetAsync(scratch, 0xff, plan.scratch_bytes, stream) : cudaSuccess;
+  if (!plan.exchange) return cudaSuccess;
+  // scratch_bytes is a multiple of 16: the area is words in groups of 4 (launch_plan_test.cc).
+  return Launch(FillWithOnes, {dim3(static_cast<unsigned>(plan.blocks)), kFillThreads}, stream,
+                reinterpret_cast<uint4*>(scratch), static_cast<int64_t>(plan.scratch_bytes / 16));
 }
 
 int LaunchSparseRow(const SparseRowPlan& plan, DType dtype, const SparseRowArgs& args, bool overlap,
                     CUstream_st* stream) {
-  if (!plan.fused) return LaunchSparseRows(dtype, AsRows(args), stream);
+  if (!plan.fused) {
+    DeviceLimits limits;
+    if (const int error = ReadCurrentLimits(&limits); error != 0) return error;
+    return LaunchSparseRows(limits, dtype, AsRows(args), stream);
+  }
   const FusedKernel fused = FusedOf(dtype, args.hidden);
   if (fused.kernel == nullptr) return cudaErrorInvalidValue;
   SparseRowArgs call = args;

@@ -39,10 +39,11 @@ int ReadDeviceLimits(int device, DeviceLimits* limits);
 int LoadSparseRow(const SparseRowPlan& plan, DType dtype, int64_t hidden);
 
 // Fills scratch as the first launch on it needs it. Launches on one scratch follow each other in one stream.
+// It asks for no overlap with what came before, and allows the launch behind it to overlap.
 int PrepareScratch(const SparseRowPlan& plan, uint32_t* scratch, CUstream_st* stream);
 
 // overlap: the launch may begin before the kernel before it in the stream has ended (programmatic dependent
-// launch); it reads weights early and nothing else.
+// launch, compute capability 9.0 or newer); it reads weights early and nothing else.
 int LaunchSparseRow(const SparseRowPlan& plan, DType dtype, const SparseRowArgs& args, bool overlap,
                     CUstream_st* stream);
 

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Up to 8 rows of SparseGatedMlp in three kernels: decisions and h, weighted sums of down rows, the last sum.
-// Each row has its own mask; gate is read once, up and down where any row keeps the neuron. No atomics, every
-// sum in an order that depends on the sizes and that row's mask alone.
+// Up to 8 rows of SparseGatedMlp in three kernels: decisions and h (here), weighted sums of down rows
+// (sparse_rows_down.cuh), the last sum (here). Each row has its own mask; gate is read once, up and down
+// where any row keeps the neuron. No float atomics, every sum in an order that depends on the sizes and that
+// row's mask alone.
 #pragma once
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
+#include "kernels/cuda/bulk_copy.cuh"
 #include "kernels/cuda/row_math.cuh"
 #include "kernels/cuda/sparse_rows.h"
 #include "kernels/decision.h"
@@ -52,6 +55,25 @@ __device__ __forceinline__ uint4 Load16(const T* row /* [size] */, int64_t k, in
   }
   return v;
 }
+
+// h of 16-bit formats, between the first kernel and the second: the sum of two T, one for what the other
+// left, so 22 bits of it in float16 and 16 in bfloat16. float16: in units of 64, so up to 4e6, and the second
+// term in units of 1/32, so that it is not subnormal; at least 2^-30 is told apart. As the second kernel's
+// lanes take them: [tile][row][neuron % 4][term][neuron % 16 / 4].
+template <class T>
+struct HTerms {
+  static constexpr float kScale = std::is_same_v<T, F16> ? 1.0f / 64 : 1.0f;
+  static constexpr float kSecond = std::is_same_v<T, F16> ? 2048.0f : 1.0f;
+
+  __device__ __forceinline__ static void Store(uint16_t* h, int64_t neuron, int row, float value) {
+    const int place = static_cast<int>(neuron % kRowsTile);
+    uint16_t* to = h + ((neuron / kRowsTile * kRowGroup + row) * 4 + place % 4) * 8 + place / 4;
+    const float scaled = __fmul_rn(value, kScale), first = Rounded(T{}, scaled);
+    const bool finite = (__float_as_uint(first) & 0x7fffffffu) < 0x7f800000u;
+    to[0] = StoredBits(T{}, scaled);
+    to[4] = StoredBits(T{}, finite ? __fmul_rn(__fsub_rn(scaled, first), kSecond) : 0.0f);
+  }
+};
 
 // The products of a tile's neurons with the rows, in kSlices parts to add up in order. take: bit n for neuron
 // n. 16-bit formats, on the tensor cores: neurons are the rows of A, the rows of x the columns of B, and in
@@ -120,10 +142,11 @@ __device__ __forceinline__ void TileDots(const T* weights /* [kRowsTile, hidden]
 
 // One block per tile of neurons.
 template <class T, int R, bool Aligned>
-__global__ void __launch_bounds__(kRowsWarps * 32, 3)
+__global__ void __launch_bounds__(kRowsWarps * 32, 24 / kRowsWarps)
     SparseRowsNeurons(const GatedMlpArgs args, const RowGroup group) {
   __shared__ float sums[kSlices<T>][kRowsTile][kRowGroup];
   __shared__ uint32_t kept[kRowsTile];
+  AllowNextKernel();
   const int64_t first = static_cast<int64_t>(blockIdx.x) * kRowsTile;
   const int64_t left = args.intermediate - first;
   const uint32_t present = left >= kRowsTile ? 0xffffu : (1u << left) - 1u;
@@ -134,7 +157,8 @@ __global__ void __launch_bounds__(kRowsWarps * 32, 3)
 
   const int n = threadIdx.x / kRowGroup, r = threadIdx.x % kRowGroup;
   const int64_t i = first + n;
-  const bool counts = n < kRowsTile && i < args.intermediate && r < group.count && r < R;
+  static_assert(kRowsWarps * 32 == kRowsTile * kRowGroup);
+  const bool counts = i < args.intermediate && r < group.count && r < R;
   const auto total = [&] {
     float v = sums[0][n][r];
 #pragma unroll
@@ -153,7 +177,7 @@ __global__ void __launch_bounds__(kRowsWarps * 32, 3)
     keeps = IsKept(a, ThresholdBits(args.threshold[args.threshold_per_neuron ? i : 0], scale));
   }
   const uint32_t votes = __ballot_sync(kAll, keeps);
-  if (n < kRowsTile && r == 0) kept[n] = votes >> (threadIdx.x % 32) & 0xffu;
+  if (r == 0) kept[n] = votes >> (threadIdx.x % 32) & 0xffu;
   __syncthreads();
 
   uint32_t take = 0;
@@ -164,125 +188,76 @@ __global__ void __launch_bounds__(kRowsWarps * 32, 3)
                             args.hidden, sums);
   }
   __syncthreads();
-  if (n >= kRowsTile || i >= args.intermediate || r >= R) return;
+  const SparseRowsScratch at(sizeof(T) == 4, R, args.intermediate, args.hidden);
+  auto* scratch = static_cast<uint32_t*>(args.scratch);
+  if (threadIdx.x < kRowsTile / 4) {
+    const uint32_t* four = kept + 4 * threadIdx.x;
+    scratch[at.kept + first / 4 + threadIdx.x] = four[0] | four[1] << 8 | four[2] << 16 | four[3] << 24;
+  }
   float h = 0.0f;
   if (keeps) {
     h = total();
     if (args.up_bias != nullptr) h = __fadd_rn(h, T::ToFloat(static_cast<const T*>(args.up_bias)[i]));
     h = __fmul_rn(a, h);
   }
-  const SparseRowsScratch at(R, args.intermediate, args.hidden);
-  auto* scratch = static_cast<uint32_t*>(args.scratch);
-  scratch[at.h + i * R + r] = __float_as_uint(h);
-  if (r == 0) scratch[at.kept + i] = kept[n];
-}
-
-template <class T, bool Aligned>
-__device__ __forceinline__ void AddScaled(float (&sum)[kLaneElements<T>], float h, const uint4& w) {
-  const uint32_t words[4] = {w.x, w.y, w.z, w.w};
-#pragma unroll
-  for (int e = 0; e < 4; ++e) {
-    if constexpr (sizeof(T) == 4) {
-      sum[e] = fmaf(h, __uint_as_float(words[e]), sum[e]);
-    } else {
-      const float2 pair = Unpack(T{}, words[e]);
-      sum[2 * e] = fmaf(h, pair.x, sum[2 * e]);
-      sum[2 * e + 1] = fmaf(h, pair.y, sum[2 * e + 1]);
-    }
+  if constexpr (sizeof(T) == 2) {
+    HTerms<T>::Store(reinterpret_cast<uint16_t*>(scratch + at.h), i, r, h);
+  } else if (i < args.intermediate && r < R) {
+    scratch[at.h + i * R + r] = __float_as_uint(h);
   }
 }
 
-// Block (column tile, part): warp w takes neurons w, w + 8, ... of the part, a lane 16 bytes of each.
-template <class T, int R, bool Aligned>
-__global__ void __launch_bounds__(kRowsWarps * 32, R <= 2   ? 4
-                                                   : R <= 4 ? 3
-                                                            : 2) SparseRowsDown(const GatedMlpArgs args) {
-  constexpr int kColumns = 32 * kLaneElements<T>;
-  constexpr int kAhead = 4;
-  __shared__ float warps[kRowsWarps][kColumns];
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  const int64_t tile = static_cast<int64_t>(blockIdx.x) * kColumns;
-  const int64_t column = tile + lane * kLaneElements<T>;
-  const int64_t begin = args.intermediate * blockIdx.y / kRowsParts;
-  const int64_t end = args.intermediate * (blockIdx.y + 1) / kRowsParts;
-  const SparseRowsScratch at(R, args.intermediate, args.hidden);
-  auto* scratch = static_cast<uint32_t*>(args.scratch);
-  const T* down = static_cast<const T*>(args.down);
-  float sum[R][kLaneElements<T>] = {};
-  for (int64_t base = begin + warp; base < end; base += kRowsWarps * 32) {
-    const int64_t mine = base + lane * kRowsWarps;
-    const uint32_t kept = mine < end ? scratch[at.kept + mine] : 0u;
-    uint32_t rest = __ballot_sync(kAll, kept != 0u);
-    while (rest != 0u) {
-      uint4 w[kAhead];
-      uint32_t mask[kAhead];
-      float h[kAhead][R];
-#pragma unroll
-      for (int k = 0; k < kAhead; ++k) {
-        const int from = rest != 0u ? __ffs(rest) - 1 : 0;
-        mask[k] = __shfl_sync(kAll, kept, from);
-        if (rest == 0u) mask[k] = 0u;
-        rest &= rest - 1u;
-        if (mask[k] == 0u) continue;
-        const int64_t i = base + from * kRowsWarps;
-        w[k] = Load16<T, Aligned, true>(down + i * args.hidden, column, args.hidden);
-#pragma unroll
-        for (int r = 0; r < R; ++r) h[k][r] = __uint_as_float(scratch[at.h + i * R + r]);
-      }
-#pragma unroll
-      for (int k = 0; k < kAhead; ++k) {
-#pragma unroll
-        for (int r = 0; r < R; ++r) {
-          if ((mask[k] >> r & 1u) != 0u) AddScaled<T, Aligned>(sum[r], h[k][r], w[k]);
-        }
-      }
-    }
-  }
-#pragma unroll
-  for (int r = 0; r < R; ++r) {
-#pragma unroll
-    for (int e = 0; e < kLaneElements<T>; ++e) warps[warp][lane * kLaneElements<T> + e] = sum[r][e];
-    __syncthreads();
-    if (threadIdx.x < kColumns && tile + threadIdx.x < args.hidden) {
-      float v = warps[0][threadIdx.x];
-#pragma unroll
-      for (int other = 1; other < kRowsWarps; ++other) v += warps[other][threadIdx.x];
-      scratch[at.parts + (static_cast<int64_t>(blockIdx.y) * R + r) * args.hidden + tile + threadIdx.x] =
-          __float_as_uint(v);
-    }
-    __syncthreads();
-  }
-}
-
-// Block (column tile, row): adds up the parts; the first block of a row counts its kept neurons too.
+// Block (32 columns, row): adds up the parts, warp w parts w, w + 8, ... The blocks behind the last columns
+// count the rows' kept neurons.
 template <class T, int R>
 __global__ void __launch_bounds__(256) SparseRowsSum(const GatedMlpArgs args, const RowGroup group) {
-  const SparseRowsScratch at(R, args.intermediate, args.hidden);
+  constexpr int kLoads = (kMaxDownParts + 7) / 8;
+  __shared__ float of_warps[8][32];
+  const SparseRowsScratch at(sizeof(T) == 4, R, args.intermediate, args.hidden);
   const auto* scratch = static_cast<const uint32_t*>(args.scratch);
-  const int r = static_cast<int>(blockIdx.y);
-  if (blockIdx.x == 0 && args.active != nullptr) {
-    __shared__ int counts[8];
+  const int r = static_cast<int>(blockIdx.y), warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  WaitForPreviousKernel();
+  if (blockIdx.x == gridDim.x - 1) {
+    if (args.active == nullptr) return;
+    const auto* kept = reinterpret_cast<const uint4*>(scratch + at.kept);
+    const uint32_t bits = 0x01010101u << r;
     int count = 0;
-    for (int64_t i = threadIdx.x; i < args.intermediate; i += 256) {
-      count += static_cast<int>(scratch[at.kept + i] >> r & 1u);
+#pragma unroll 4
+    for (int64_t tile = threadIdx.x; tile < at.tiles; tile += 256) {
+      const uint4 v = kept[tile];
+      count += __popc(v.x & bits) + __popc(v.y & bits) + __popc(v.z & bits) + __popc(v.w & bits);
     }
-    for (int distance = 16; distance > 0; distance /= 2) count += __shfl_xor_sync(kAll, count, distance);
-    if (threadIdx.x % 32 == 0) counts[threadIdx.x / 32] = count;
+    count = __reduce_add_sync(kAll, count);
+    if (lane == 0) of_warps[warp][0] = __int_as_float(count);
     __syncthreads();
     if (threadIdx.x == 0) {
-      for (int warp = 1; warp < 8; ++warp) count += counts[warp];
+      for (int other = 1; other < 8; ++other) count += __float_as_int(of_warps[other][0]);
       args.active[group.first + r] = count;
     }
+    return;
   }
-  const int64_t column = static_cast<int64_t>(blockIdx.x) * 256 + threadIdx.x;
-  if (column >= args.hidden) return;
-  float v = 0.0f;
-#pragma unroll 8
-  for (int part = 0; part < kRowsParts; ++part) {
-    v += __uint_as_float(scratch[at.parts + (static_cast<int64_t>(part) * R + r) * args.hidden + column]);
+  const int64_t column = static_cast<int64_t>(blockIdx.x) * 32 + lane;
+  const int parts = DownParts(sizeof(T) == 4, args.hidden);
+  float v[kLoads];
+#pragma unroll
+  for (int k = 0; k < kLoads; ++k) {
+    const int part = warp + 8 * k;
+    v[k] = 0.0f;
+    if (part < parts && column < args.hidden) {
+      v[k] = __uint_as_float(scratch[at.parts + (static_cast<int64_t>(part) * R + r) * args.hidden + column]);
+    }
   }
-  if (args.down_bias != nullptr) v = __fadd_rn(v, T::ToFloat(static_cast<const T*>(args.down_bias)[column]));
-  static_cast<T*>(args.y)[(group.first + r) * args.hidden + column] = T::FromFloat(v);
+#pragma unroll
+  for (int k = 1; k < kLoads; ++k) v[0] += v[k];
+  of_warps[warp][lane] = v[0];
+  __syncthreads();
+  if (warp != 0 || column >= args.hidden) return;
+  float sum = v[0];
+#pragma unroll
+  for (int other = 1; other < 8; ++other) sum += of_warps[other][lane];
+  if (args.down_bias != nullptr)
+    sum = __fadd_rn(sum, T::ToFloat(static_cast<const T*>(args.down_bias)[column]));
+  static_cast<T*>(args.y)[(group.first + r) * args.hidden + column] = T::FromFloat(sum);
 }
 
 }  // namespace cats::cuda

@@ -3,50 +3,84 @@
 // one reading of the weights. A row's result depends on that row alone: not on how many rows there are, nor
 // on the others.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
 #include "formats/dtype.h"
 #include "formats/portable.h"
+#include "kernels/cuda/device_limits.h"
 #include "kernels/gated_mlp.h"
 
 struct CUstream_st;  // cudaStream_t points to it
 
 namespace cats::cuda {
 
-constexpr int kRowGroup = 8;    // rows that share one reading
-constexpr int kRowsTile = 16;   // neurons of a block of the first kernel
-constexpr int kRowsWarps = 8;   // warps of a block
-constexpr int kRowsParts = 32;  // ranges of neurons that are added up apart
+constexpr int kRowGroup = 8;      // rows that share one reading
+constexpr int kRowsTile = 16;     // neurons of a block of the first kernel, and of a product of the second
+constexpr int kRowsWarps = 4;     // warps of a block of the first kernel
+constexpr int kDownWarps = 8;     // warps of a block of the second kernel
+constexpr int kDownColumns = 64;  // of a warp of the second kernel, 16-bit formats
+constexpr int kDownBlocks = 264;  // of the second kernel, about: 2 for each of 132 multiprocessors
+constexpr int kMaxDownParts = 66;
+
+// Hidden sizes for which the first kernel fetches its rows by bulk copies, in 16-bit formats, and how many
+// neurons a block of it, one for each multiprocessor, may have.
+constexpr int kBulkHidden[] = {2048, 3072, 4096, 5120, 6144};
+constexpr int kMaxBulkNeurons = 256;
+
+// aligned: x, gate, up and down lie at multiples of 16 bytes, and so do their rows.
+inline bool HasBulkCopies(const DeviceLimits& device, DType dtype, bool aligned) {
+  return aligned && dtype != DType::kF32 && device.compute_capability == 90 &&
+         device.shared_bytes >= 227 * 1024;
+}
+inline bool HasBulkNeurons(const DeviceLimits& device, DType dtype, int64_t hidden, int64_t intermediate,
+                           bool aligned) {
+  bool compiled = false;
+  for (int size : kBulkHidden) compiled = compiled || size == hidden;
+  return compiled && HasBulkCopies(device, dtype, aligned) && intermediate >= device.multiprocessors &&
+         (intermediate + device.multiprocessors - 1) / device.multiprocessors <= kMaxBulkNeurons;
+}
 
 // The rows of a group as the kernels are compiled for them.
 CATS_HD constexpr int RowsCompiled(int64_t rows) { return rows <= 1 ? 1 : rows <= 2 ? 2 : rows <= 4 ? 4 : 8; }
 
+// The ranges of neurons that the second kernel adds up apart: what the order of every sum rests on.
+CATS_HD constexpr int DownParts(bool is_float32, int64_t hidden) {
+  if (is_float32) return 32;
+  const int64_t tiles = (hidden + kDownWarps * kDownColumns - 1) / (kDownWarps * kDownColumns);
+  const int64_t parts = tiles == 0 ? 1 : kDownBlocks / tiles;
+  return static_cast<int>(parts < 1 ? 1 : parts > kMaxDownParts ? kMaxDownParts : parts);
+}
+
 // Where things lie in the scratch of a group, in 4-byte words.
 struct SparseRowsScratch {
-  int64_t h;      // float [intermediate, compiled rows]
-  int64_t parts;  // float [kRowsParts, compiled rows, hidden]
-  int64_t kept;   // uint32 [intermediate], bit r: row r keeps the neuron
+  int64_t tiles;  // of kRowsTile neurons
+  int64_t kept;   // uint8 [tiles, kRowsTile], bit r: row r keeps the neuron; aligned to 16 bytes
+  int64_t parts;  // float [DownParts, compiled rows, hidden]; aligned to 16 bytes
+  int64_t h;  // float32: float [intermediate, compiled rows]; else uint16 [tiles, kRowGroup, 4, 2, 4], HTerms
   int64_t words;
 
-  CATS_HD constexpr SparseRowsScratch(int64_t rows, int64_t intermediate, int64_t hidden)
-      : h(0),
-        parts(intermediate * RowsCompiled(rows)),
-        kept(parts + kRowsParts * RowsCompiled(rows) * hidden),
-        words(kept + intermediate) {}
+  CATS_HD constexpr SparseRowsScratch(bool is_float32, int64_t rows, int64_t intermediate, int64_t hidden)
+      : tiles((intermediate + kRowsTile - 1) / kRowsTile),
+        kept(0),
+        parts(tiles * kRowsTile / 4),
+        h(parts + (DownParts(is_float32, hidden) * RowsCompiled(rows) * hidden + 3) / 4 * 4),
+        words(h + (is_float32 ? intermediate * RowsCompiled(rows) : tiles * kRowsTile * kRowGroup)) {}
 };
 
 // Groups follow each other in one stream and share their scratch. Depends on the sizes alone.
-inline size_t SparseRowsScratchBytes(int64_t rows, int64_t intermediate, int64_t hidden) {
-  return static_cast<size_t>(SparseRowsScratch(rows, intermediate, hidden).words) * 4;
+inline size_t SparseRowsScratchBytes(DType dtype, int64_t rows, int64_t intermediate, int64_t hidden) {
+  return static_cast<size_t>(SparseRowsScratch(dtype == DType::kF32, rows, intermediate, hidden).words) * 4;
 }
 
-// Both return a cudaError_t as int, 0 if all is well. Nothing in them allocates or waits.
+// Both return a cudaError_t as int, 0 if all is well. Nothing in them allocates or waits. device: the current
+// one.
 
 // Before the first capture or launch: loads the kernels of this format.
-int LoadSparseRows(DType dtype);
+int LoadSparseRows(const DeviceLimits& device, DType dtype);
 
 // Device pointers, aligned to sizeof(T); args.scratch: SparseRowsScratchBytes, aligned to 16, any contents.
-int LaunchSparseRows(DType dtype, const GatedMlpArgs& args, CUstream_st* stream);
+int LaunchSparseRows(const DeviceLimits& device, DType dtype, const GatedMlpArgs& args, CUstream_st* stream);
 
 }  // namespace cats::cuda

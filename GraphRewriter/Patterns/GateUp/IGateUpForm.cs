@@ -18,6 +18,9 @@ public sealed record GateUpMatch(string Form, GraphValue Input, LinearMatch Gate
 {
     /// <summary>How the weights are quantized, or null.</summary>
     public string? Quantization => Gate.Quantization ?? Up.Quantization;
+
+    /// <summary>Reshapes among the nodes that the form itself has undone: gate and up have the rows of the projections.</summary>
+    public IReadOnlyList<NodeProto> Views { get; init; } = [];
 }
 
 /// <summary>Recognises one form of gate and up.</summary>

@@ -55,10 +55,33 @@ public sealed class SeparateGateUp : IGateUpForm
             : MatchResult<GateUpMatch>.Miss($"{which}: {bad.Reason}", bad.Node, depth);
     }
 
-    // The same value, or two reshapes to rows of one value.
-    private static bool SameInput(LinearMatch gate, LinearMatch up, MatchContext context) =>
-        ReferenceEquals(gate.Input, up.Input)
-        || (gate.IsRankTwo == up.IsRankTwo && ReferenceEquals(Base(gate, context), Base(up, context)));
+    // The same value, two reshapes to rows of one value, or two casts of it to one type.
+    private static bool SameInput(LinearMatch gate, LinearMatch up, MatchContext context)
+    {
+        if (ReferenceEquals(gate.Input, up.Input))
+        {
+            return true;
+        }
+
+        if (gate.IsRankTwo != up.IsRankTwo)
+        {
+            return false;
+        }
+
+        (GraphValue one, GraphValue other) = (Base(gate, context), Base(up, context));
+        for (int depth = 0; !ReferenceEquals(one, other); depth++)
+        {
+            if (depth > 8 || one.Producer is not { } cast || !cast.Is("Cast") || other.Producer is not { } same || !same.Is("Cast")
+                || cast.Int("to", 0) != same.Int("to", 0) || one.Scope.Input(cast, 0) is not { } before || other.Scope.Input(same, 0) is not { } beforeOther)
+            {
+                return false;
+            }
+
+            (one, other) = (before, beforeOther);
+        }
+
+        return true;
+    }
 
     private static GraphValue Base(LinearMatch linear, MatchContext context)
     {

@@ -44,10 +44,15 @@ internal static class RowReshape
     /// <summary>Whether a value is surely [rows, features]: by its declared shape, or by what makes it.</summary>
     /// <param name="value">The value.</param>
     /// <param name="context">The graph.</param>
-    public static bool IsMatrix(GraphValue value, MatchContext context)
+    public static bool IsMatrix(GraphValue value, MatchContext context) => RankOf(value, context) == 2;
+
+    /// <summary>The rank of a value: as declared, or by what makes it; null where that tells nothing.</summary>
+    /// <param name="value">The value.</param>
+    /// <param name="context">The graph.</param>
+    public static int? RankOf(GraphValue value, MatchContext context)
     {
         int budget = MaxValues;
-        return Rank(value, context, ref budget) == 2;
+        return Rank(value, context, ref budget);
     }
 
     // The rank of a value, or null: through elementwise nodes and products with matrices, which keep it.
@@ -69,7 +74,7 @@ internal static class RowReshape
                 return 2;
             case "Reshape":
                 return context.Constants.Integers(value.Scope.Input(node, 1))?.Length;
-            case "Identity" or "Cast" or "Sigmoid" or "Neg" or "Exp" or "Reciprocal" or "Swish" or "QuickGelu" or "SwiGLU" or "Split" or "Slice":
+            case "Identity" or "Cast" or "Sigmoid" or "Neg" or "Exp" or "Reciprocal" or "Swish" or "QuickGelu" or "SwiGLU" or "Split" or "Slice" or "Dropout" or "Tanh":
                 return Rank(first, context, ref budget);
             case "MatMul" or "FusedMatMul" or "Mul" or "Add" or "Div" or "Sub" or "Pow":
                 int? left = Rank(first, context, ref budget);

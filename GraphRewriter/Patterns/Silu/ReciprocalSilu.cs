@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// gate ─┬─ Neg ── Exp ── Add(1) ── Reciprocal or Div(1, ·) ─┐
-//       └───────────────────────────────────────────────── Mul ── output
+// gate ─┬─ Neg ── Exp ── Add(1) ── Reciprocal or Div(1, ·), or another spelling of SigmoidForms ─┐
+//       └────────────────────────────────────────────────────────────────────────────────────── Mul ── output
 // Emitted by: converters that decompose sigmoid (tf2onnx, graphs written for targets without Sigmoid).
 using CatsOnnx.GraphRewriter.Matching;
 using CatsOnnx.GraphRewriter.Model;

@@ -22,6 +22,7 @@ internal static class BenchJob
     private const int WindowTokens = 128;
     private const int Windows = 8;
     private const int PrefillRepeats = 9;
+    private const int BlockSteps = 8;
 
     public static int Run(BenchRequest request, ToolOutput output, CancellationToken cancellation)
     {
@@ -44,7 +45,7 @@ internal static class BenchJob
             RewriteReport report = Rewrite(source, observations.ToThresholds(request.Sparsities[0]), rewritten, cancellation);
             long bytes = MlpBytes(report);
             double? ceiling = MemoryBandwidth.MeasureRead(request.Placement.Device);
-            line(ToolOutput.Format($"{request.Shape?.Name ?? request.Model}, {report.Mlps.First(mlp => mlp.Status == MlpStatus.Fused).Dtype}, on {DeviceName(request.Placement.Device)}: {report.Fused} MLPs of {Quantity.Bytes(bytes / report.Fused)}, read ceiling {(ceiling is { } rate ? Quantity.Bytes((long)rate) + "/s" : "not measured")}, context of {request.Context} tokens, {request.Steps} steps in turns"));
+            line(ToolOutput.Format($"{request.Shape?.Name ?? request.Model}, {report.Mlps.First(mlp => mlp.Status == MlpStatus.Fused).Dtype}, on {DeviceName(request.Placement.Device)}: {report.Fused} MLPs of {Quantity.Bytes(bytes / report.Fused)}, read ceiling {(ceiling is { } rate ? Quantity.Bytes((long)rate) + "/s" : "not measured")}, context of {request.Context} tokens, {request.Steps} steps{(request.Placement.Device.IsCpu ? "" : $" in blocks of {Math.Min(BlockSteps, request.Steps)}")} in turns"));
             (List<BenchRow> rows, List<PrefillRow> prefill) = Time(request, source, ModelFolder.Open(rewritten), observations, report, bytes, ceiling, line, cancellation);
             return (rows, new JsonObject
             {
@@ -83,6 +84,7 @@ internal static class BenchJob
         using ModelSession rest = ModelSession.Open(bare, rewritten, options);
         List<BenchRow> rows = [];
         List<PrefillRow> prefill = [];
+        int block = request.Placement.Device.IsCpu ? 1 : Math.Min(BlockSteps, request.Steps);
         foreach (double target in request.Sparsities)
         {
             OnnxModel graph = OnnxModel.Load(rewritten.ModelPath);
@@ -104,7 +106,7 @@ internal static class BenchJob
                     using BatchDecoder first = new(dense, batch, plain);
                     using BatchDecoder second = new(sparse, batch, counting with { CudaGraph = captured });
                     using BatchDecoder third = new(rest, batch, plain);
-                    double[][] times = DecodeComparison.StepTimes([first, second, third], request.Context, request.Steps, dense.Signature.VocabSize, cancellation);
+                    double[][] times = DecodeComparison.StepTimes([first, second, third], request.Context, request.Steps, block, dense.Signature.VocabSize, cancellation);
                     BenchRow row = new(
                         target, second.Sparsity, batch, captured, PairedTiming.Of(times[0], times[1]), PairedTiming.Quantile(times[2], .5), report.Fused, bytes, ceiling);
                     rows.Add(row);

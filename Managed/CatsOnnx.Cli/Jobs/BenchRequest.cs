@@ -77,7 +77,7 @@ internal sealed record BenchRow(
         ["sparse_mlp_us"] = SparseMlp,
         ["mlp_bytes"] = ToolOutput.Number(SparseBytes / Layers),
         ["share_of_read_ceiling"] = ToolOutput.Number(SparseRate / ReadCeiling),
-        ["steps"] = Token.Pairs,
+        ["pairs"] = Token.Pairs,
     };
 }
 

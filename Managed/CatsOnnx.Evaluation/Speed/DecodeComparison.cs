@@ -11,53 +11,64 @@ public static class DecodeComparison
     private const int Warmup = 4; // a CUDA graph is captured in the first step
     private const int CountedSteps = 8;
 
-    /// <summary>Times of one step.</summary>
+    /// <summary>Times of one step. On a GPU, which is given each step before the one before is read, blocks of steps take turns:
+    /// a block's first step fills the pipeline and is not timed.</summary>
     /// <param name="decoders">The models; of one batch.</param>
     /// <param name="context">Tokens of each sequence before the first step; random ones.</param>
     /// <param name="steps">Steps to time.</param>
+    /// <param name="block">Steps timed in a row: 1 on the CPU.</param>
     /// <param name="vocabSize">Ids are below it.</param>
     /// <param name="cancellation">Ends it early.</param>
-    /// <returns>[decoders][steps]: milliseconds.</returns>
-    public static double[][] StepTimes(IReadOnlyList<BatchDecoder> decoders, int context, int steps, int vocabSize, CancellationToken cancellation = default)
+    /// <returns>[decoders][steps / block]: milliseconds of a step, the mean of its block.</returns>
+    public static double[][] StepTimes(
+        IReadOnlyList<BatchDecoder> decoders, int context, int steps, int block, int vocabSize, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(decoders);
-        ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(block, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(steps, block);
         int batch = decoders[0].Batch;
+        int blocks = steps / block;
+        int first = block > 1 ? 1 : 0;
         int[] prompt = Prompt(batch * context, vocabSize);
         int[][] next = [.. decoders.Select(_ => new int[batch])];
-        double[][] times = [.. decoders.Select(_ => new double[steps])];
+        double[][] times = [.. decoders.Select(_ => new double[blocks])];
         for (int i = 0; i < decoders.Count; i++)
         {
-            decoders[i].Begin(context + Warmup + steps + CountedSteps);
+            decoders[i].Begin(context + Warmup + (blocks * (block + first)) + CountedSteps);
             decoders[i].Counting = false;
             decoders[i].Run(prompt, next[i], cancellation);
-            for (int step = 0; step < Warmup; step++)
-            {
-                decoders[i].Run(next[i], next[i], cancellation);
-            }
+            Steps(i, Warmup);
+            decoders[i].Drain();
         }
 
-        for (int step = 0; step < steps; step++)
+        for (int turn = 0; turn < blocks; turn++)
         {
             for (int k = 0; k < decoders.Count; k++)
             {
-                int i = step % 2 == 0 ? k : decoders.Count - 1 - k; // who goes first changes
+                int i = turn % 2 == 0 ? k : decoders.Count - 1 - k; // who goes first changes
+                Steps(i, first);
                 long start = Stopwatch.GetTimestamp();
-                decoders[i].Run(next[i], next[i], cancellation);
-                times[i][step] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+                Steps(i, block);
+                times[i][turn] = Stopwatch.GetElapsedTime(start).TotalMilliseconds / block;
+                decoders[i].Drain();
             }
         }
 
         for (int i = 0; i < decoders.Count; i++)
         {
             decoders[i].Counting = true;
-            for (int step = 0; step < CountedSteps; step++)
+            Steps(i, CountedSteps);
+        }
+
+        return times;
+
+        void Steps(int i, int count)
+        {
+            for (int step = 0; step < count; step++)
             {
                 decoders[i].Run(next[i], next[i], cancellation);
             }
         }
-
-        return times;
     }
 
     /// <summary>Times of reading a prompt.</summary>
@@ -78,13 +89,15 @@ public static class DecodeComparison
         {
             for (int i = 0; i < decoders.Count; i++)
             {
-                decoders[i].Begin(tokens + 1);
+                decoders[i].Begin(tokens); // room for the prompt alone: no step is begun ahead
                 long start = Stopwatch.GetTimestamp();
                 decoders[i].Run(prompt, next, cancellation);
                 if (repeat >= 0)
                 {
                     times[i][repeat] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
                 }
+
+                decoders[i].Drain();
             }
         }
 

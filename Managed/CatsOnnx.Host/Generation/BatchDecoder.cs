@@ -42,7 +42,7 @@ public sealed class BatchDecoder : IDisposable
     /// <summary>Sequences.</summary>
     public int Batch { get; }
 
-    /// <summary>Whether active neurons are counted now; reading the counts takes time of its own.</summary>
+    /// <summary>Whether active neurons are counted now.</summary>
     public bool Counting { get; set; } = true;
 
     /// <summary>The share of neurons that the steps of one token skipped so far, or null where none was counted.</summary>
@@ -72,13 +72,15 @@ public sealed class BatchDecoder : IDisposable
 
         TokenTensors.CheckIds(ids, _session.Signature.VocabSize);
         using ModelSession.Usage use = _session.Use();
-        _step.LooksAhead = !Counting;
         _step.Choose(ids, _sampler, next, cancellationToken);
         if (Counting && ids.Length == Batch)
         {
             _step.CountActive(_counter);
         }
     }
+
+    /// <summary>Waits for a step that the GPU was given ahead, so that what runs next is alone.</summary>
+    public void Drain() => _step.Drain();
 
     /// <inheritdoc/>
     public void Dispose() => _step.Dispose();

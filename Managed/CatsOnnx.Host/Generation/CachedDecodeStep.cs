@@ -42,6 +42,7 @@ internal sealed class CachedDecodeStep : DecodeStep
     private (int Rows, bool Decoding)? _bound; // the runs that logits are bound for
     private int _limit; // tokens that will be run
     private int _slot; // of the last choice on the device
+    private int? _read; // the slot that was last waited for
     private bool _prepared; // the inputs of a step with _nextIds are in place already
     private bool _ahead; // that step is under way already
 
@@ -84,10 +85,6 @@ internal sealed class CachedDecodeStep : DecodeStep
         }
     }
 
-    /// <summary>Whether the step after is begun while the caller looks at a chosen token, so that the GPU never waits for it.
-    /// Counts of active neurons are then those of that step.</summary>
-    public bool LooksAhead { get; set; }
-
     public override void Begin(int capacity, float? thresholdScale)
     {
         _limit = capacity;
@@ -121,8 +118,12 @@ internal sealed class CachedDecodeStep : DecodeStep
         _decode = null;
     }
 
+    /// <summary>Waits for a step that was begun ahead.</summary>
+    public void Drain() => (_place as CudaPlace)?.Synchronize();
+
     public override ReadOnlySpan<float> Run(ReadOnlySpan<int> ids, CancellationToken cancellationToken)
     {
+        _read = null;
         TakeBack();
         RunAll(ids, cancellationToken);
         return Logits(0);
@@ -142,6 +143,7 @@ internal sealed class CachedDecodeStep : DecodeStep
     /// <param name="cancellationToken">Ends the run early.</param>
     public void Choose(ReadOnlySpan<int> ids, ISampler sampler, Span<int> chosen, CancellationToken cancellationToken)
     {
+        _read = null;
         if (_greedy is null || sampler is not Greedy)
         {
             TakeBack();
@@ -161,9 +163,10 @@ internal sealed class CachedDecodeStep : DecodeStep
             ChooseOnDevice();
         }
 
+        // The step after is begun before this one's token is read, so that the GPU never waits for the caller.
         int slot = _slot;
         _ahead = false;
-        if (LooksAhead && _prepared && _still && _cache.Length < _limit)
+        if (_prepared && _still && _cache.Length < _limit)
         {
             RunOnce([], 1, cancellationToken);
             ChooseOnDevice();
@@ -172,13 +175,14 @@ internal sealed class CachedDecodeStep : DecodeStep
 
         _greedy.Wait(slot, chosen);
         chosen.CopyTo(_nextIds);
+        _read = slot;
     }
 
-    public override void CountActive(ActiveCounter counter) => _extra.Count(_binding, counter);
+    public override void CountActive(ActiveCounter counter) => _extra.Count(_binding, counter, _read);
 
     public override void Dispose()
     {
-        (_place as CudaPlace)?.Synchronize(); // a step may be under way
+        Drain();
         _binding.Dispose();
         _cache.Dispose();
         _inputs.Dispose();
@@ -245,6 +249,7 @@ internal sealed class CachedDecodeStep : DecodeStep
         int stride = _cache.Capacity;
         _prepared = position < stride && _inputs.HasStride(stride);
         _slot = 1 - _slot;
+        _extra.Keep(_slot);
         _greedy!.Launch(
             _slot, _logitsMemory!.Start + (nint)RowStart(0), _signature.VocabSize, (long)LogitRows * _signature.VocabSize,
             _inputs.Ids, _inputs.Positions, _prepared ? _inputs.Mask : null, stride, position);
@@ -273,6 +278,7 @@ internal sealed class CachedDecodeStep : DecodeStep
     // ids: [batch, length]; none where the device has made the inputs.
     private void RunOnce(ReadOnlySpan<int> ids, int length, CancellationToken cancellationToken)
     {
+        _cache.RequireRoom(length);
         int past = _cache.Length;
         int total = past + length;
         bool decoding = length == 1 && past > 0;

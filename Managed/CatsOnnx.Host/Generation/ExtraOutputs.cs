@@ -19,7 +19,8 @@ internal sealed class ExtraOutputs(IReadOnlyList<string> names, HashSet<string> 
     private readonly int _slot = (int)TensorMemory.Aligned((long)batch * sizeof(int));
     private readonly OrtValue?[] _views = new OrtValue?[names.Count]; // [batch, 1, ...], one slot of the memory each
     private TensorMemory? _memory;
-    private TensorMemory? _buffer;
+    private PinnedMemory? _copies; // [2] of _memory: of the last two steps
+    private readonly bool[] _kept = new bool[2];
     private int[]? _ranks; // of each output, as the first run gave them
     private bool _inSlots;
 
@@ -58,12 +59,37 @@ internal sealed class ExtraOutputs(IReadOnlyList<string> names, HashSet<string> 
         _ranks = ranks;
     }
 
-    /// <summary>Adds the active neurons of the last run.</summary>
-    public void Count(OrtIoBinding binding, ActiveCounter counter)
+    /// <summary>Puts into the stream a copy of a step's counts, so that the step after may be begun before they are read.</summary>
+    /// <param name="step">0 or 1: which of two places the copy goes to.</param>
+    public void Keep(int step)
     {
+        _kept[step] = _inSlots;
+        if (_inSlots && place is CudaPlace cuda)
+        {
+            _copies ??= new PinnedMemory(cuda.Device, 2 * _memory!.Bytes);
+            cuda.Copy(_memory!, 0, _copies, step * _memory!.Bytes, checked((int)_memory.Bytes));
+        }
+    }
+
+    /// <summary>Adds the active neurons of a run.</summary>
+    /// <param name="binding">The binding with the last run's outputs.</param>
+    /// <param name="counter">Takes them.</param>
+    /// <param name="step">What was given to <see cref="Keep"/> after the run, which has been waited for; null: it was not called.
+    /// Of a prompt nothing is kept, and nothing is counted once the step after has been begun.</param>
+    public unsafe void Count(OrtIoBinding binding, ActiveCounter counter, int? step)
+    {
+        if (step is int index && !_kept[index] && _inSlots)
+        {
+            return;
+        }
+
         if (_inSlots)
         {
-            ReadOnlySpan<byte> bytes = place.Read(_memory!, 0, names.Count * _slot, ref _buffer);
+            TensorMemory? buffer = null;
+            ReadOnlySpan<byte> bytes = step is int kept
+                ? new ReadOnlySpan<byte>((byte*)_copies!.Start + (kept * _memory!.Bytes), checked((int)_memory.Bytes))
+                : place.Read(_memory!, 0, names.Count * _slot, ref buffer);
+            using TensorMemory? read = buffer;
             for (int i = 0; i < names.Count; i++)
             {
                 counter.Add(names[i], MemoryMarshal.Cast<byte, int>(bytes.Slice(i * _slot, batch * sizeof(int))));
@@ -89,7 +115,7 @@ internal sealed class ExtraOutputs(IReadOnlyList<string> names, HashSet<string> 
         }
 
         _memory?.Dispose();
-        _buffer?.Dispose();
+        _copies?.Dispose();
     }
 
     private void Each(OrtIoBinding binding, Action<int, OrtValue> action)

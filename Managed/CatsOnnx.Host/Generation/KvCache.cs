@@ -57,14 +57,19 @@ internal abstract class KvCache : IDisposable
         Begin(binding);
     }
 
-    /// <summary>Binds past (the tokens held) and present (with <paramref name="newTokens"/> more) before a run.</summary>
-    public void Bind(OrtIoBinding binding, int newTokens)
+    /// <exception cref="InvalidOperationException">There is no room for so many more.</exception>
+    public void RequireRoom(int newTokens)
     {
         if (Length + newTokens > Capacity)
         {
             throw new InvalidOperationException($"The cache holds {Length} tokens and has room for {Capacity}: {newTokens} more do not fit.");
         }
+    }
 
+    /// <summary>Binds past (the tokens held) and present (with <paramref name="newTokens"/> more) before a run.</summary>
+    public void Bind(OrtIoBinding binding, int newTokens)
+    {
+        RequireRoom(newTokens);
         BindRun(binding, newTokens);
     }
 

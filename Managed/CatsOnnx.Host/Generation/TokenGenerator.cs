@@ -223,7 +223,7 @@ public sealed class TokenGenerator : IDisposable
 
         long start = Stopwatch.GetTimestamp();
         _step ??= Session.Signature.HasCache
-            ? new CachedDecodeStep(Session, _options) { LooksAhead = _options.ActiveOutputs.Count == 0 }
+            ? new CachedDecodeStep(Session, _options)
             : new RecomputeStep(Session);
         _step.Begin(request.Ids.Length + request.MaxNewTokens - 1, options.ThresholdScale);
         int next = _step.Choose(request.Ids, sampler, cancellationToken);

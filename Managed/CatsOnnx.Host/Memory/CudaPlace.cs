@@ -69,6 +69,15 @@ internal sealed unsafe class CudaPlace : TensorPlace
         return new ReadOnlySpan<byte>((void*)buffer.Start, bytes);
     }
 
+    /// <summary>Copies to the process in the stream's order; it is there when an event that is recorded later has come.</summary>
+    public void Copy(TensorMemory from, long fromOffset, PinnedMemory to, long toOffset, int bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(fromOffset + bytes, from.Bytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(toOffset + bytes, to.Bytes);
+        _driver.Enter(Device);
+        _driver.ToHost((void*)(to.Start + (nint)toOffset), from.Start + (nint)fromOffset, bytes, _stream);
+    }
+
     /// <summary>Marks the place in the stream that waiting for this event waits for.</summary>
     public void Record(nint done)
     {

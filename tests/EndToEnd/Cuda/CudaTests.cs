@@ -129,8 +129,8 @@ public sealed class CudaTests(ITestOutputHelper output) : IDisposable
         Assert.InRange(results[0].Statistics.Sparsity!.Value, 0.6, 0.8);
         Assert.True(results[2].Statistics.Sparsity > results[0].Statistics.Sparsity);
 
-        using ModelSession separate = ModelSession.OpenCounting(sparse, out counts, s_gpu with { CudaGraph = false });
-        using TokenGenerator alone = new(separate, tokenizer, TokenGeneratorOptions.Counting(counts));
+        using ModelSession separate = ModelSession.OpenCounting(sparse, out counts, s_gpu);
+        using TokenGenerator alone = new(separate, tokenizer, TokenGeneratorOptions.Counting(counts) with { CudaGraph = false });
         for (int i = 0; i < 3; i++)
         {
             GenerationResult expected = alone.Generate(Prompt, options with { ThresholdScale = new float[] { 1, 0, 1.5f }[i] });
@@ -148,16 +148,7 @@ public sealed class CudaTests(ITestOutputHelper output) : IDisposable
         Need();
         ModelFolder folder = Sparse(Model(export), 0.5, "batch");
         using ModelSession session = ModelSession.Open(folder, s_gpu);
-        const int Length = 9;
-        const int Steps = 24;
-        Random random = new(3);
-        int[] prompts = [.. Enumerable.Range(0, batch * Length).Select(_ => random.Next(session.Signature.VocabSize))];
-        int[][] together = Decode(session, batch, prompts, Steps);
-        for (int sequence = 0; sequence < batch; sequence++)
-        {
-            int[][] alone = Decode(session, 1, prompts[(sequence * Length)..((sequence + 1) * Length)], Steps);
-            Assert.Equal(alone.Select(step => step[0]), together.Select(step => step[sequence]));
-        }
+        BatchDecoderTests.AssertEachAsAlone(session, batch);
     }
 
     [Theory]
@@ -187,6 +178,30 @@ public sealed class CudaTests(ITestOutputHelper output) : IDisposable
         Assert.Equal(cpu.Sparsity!.Value, gpu.Sparsity!.Value, 1e-3);
         Assert.Equal(cpu.NextTokenAccuracy!.Value, gpu.NextTokenAccuracy!.Value, 0.004);
         Assert.Equal(cpu.ChoiceAccuracy!.Value, gpu.ChoiceAccuracy!.Value, 0.06); // few items
+    }
+
+    // Several lengths: one row, a few rows, ONNX Runtime's products.
+    [Theory]
+    [InlineData(0.0)]
+    [InlineData(0.5)]
+    public void The_same_window_gives_the_same_bits_every_time(double sparsity)
+    {
+        Need();
+        ModelFolder folder = sparsity == 0 ? Demo() : SparseDemo(sparsity);
+        using ModelSession session = ModelSession.Open(folder, s_gpu);
+        foreach (int length in new[] { 1, 5, 8, 9, 11, 40, 300 })
+        {
+            int[] ids = [.. Enumerable.Range(1, length).Select(i => (i * 37) % 4000)];
+            float[] first = [.. session.RunWindow(ids, null, Token).Logits];
+            int other = 0;
+            for (int run = 0; run < 40; run++)
+            {
+                other += session.RunWindow(ids, null, Token).Logits.SequenceEqual(first) ? 0 : 1;
+            }
+
+            output.WriteLine($"{length} tokens: {other} of 40 runs differ");
+            Assert.Equal(0, other);
+        }
     }
 
     [Fact]
@@ -226,22 +241,6 @@ public sealed class CudaTests(ITestOutputHelper output) : IDisposable
         Need();
         Assert.Contains("cuda:7", Assert.Throws<NotSupportedException>(
             () => ModelSession.Open(Demo(), new ModelSessionOptions { Device = Device.Cuda(7) })).Message);
-    }
-
-    private static int[][] Decode(ModelSession session, int batch, int[] prompts, int steps)
-    {
-        using BatchDecoder decoder = new(session, batch);
-        decoder.Begin((prompts.Length / batch) + steps);
-        int[] next = new int[batch];
-        decoder.Run(prompts, next, Token);
-        int[][] all = new int[steps][];
-        for (int step = 0; step < steps; step++)
-        {
-            all[step] = [.. next];
-            decoder.Run(next, next, Token);
-        }
-
-        return all;
     }
 
     private static void Need()

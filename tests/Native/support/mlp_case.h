@@ -73,8 +73,10 @@ struct MlpCase {
   }
 
   // Per neuron a threshold in the widest gap (by ratio) between the rows' activations, so that no kernel's
-  // rounding can turn a decision; every third neuron is kept by all rows, every third by none.
-  void ThresholdsInGaps(const std::vector<float>& a /* [rows, intermediate] */) {
+  // rounding can turn a decision; every third neuron is kept by all rows, every third by none. least: of the
+  // activations that gaps are looked for above, for paths whose activations have an error that does not
+  // shrink with them.
+  void ThresholdsInGaps(const std::vector<float>& a /* [rows, intermediate] */, float least = 0.0f) {
     threshold.assign(static_cast<size_t>(intermediate), 0.0f);
     for (int64_t i = 0; i < intermediate; ++i) {
       std::vector<float> column;
@@ -82,12 +84,14 @@ struct MlpCase {
         column.push_back(std::max(std::fabs(a[static_cast<size_t>(row * intermediate + i)]), 1e-20f));
       }
       std::sort(column.begin(), column.end());
-      float best = i % 3 == 0 ? column.front() / 4 : column.back() * 4;
+      float best = i % 3 != 0               ? std::max(column.back(), least) * 4
+                   : column.front() < least ? 0.0f
+                                            : column.front() / 4;
       float widest = 1.5f;
       for (size_t k = 0; i % 3 == 1 && k + 1 < column.size(); ++k) {
-        if (column[k + 1] / column[k] > widest) {
+        if (column[k + 1] / column[k] > widest && column[k + 1] >= least) {
           widest = column[k + 1] / column[k];
-          best = std::sqrt(column[k] * column[k + 1]);
+          best = least > 0.0f ? (column[k] + column[k + 1]) / 2 : std::sqrt(column[k] * column[k + 1]);
         }
       }
       threshold[static_cast<size_t>(i)] = best;

@@ -78,6 +78,34 @@ public sealed class RefusalTests
             g.Proto.Graph.Output.Add(NodeBuilder.Info(gate, TensorProto.Types.DataType.Float, null));
             return g.Down(g.Node("Mul", [g.Silu(gate), g.Project()]));
         }),
+        ["dropout in training"] = ("Dropout is no projection", g =>
+        {
+            TensorProto training = new() { DataType = (int)TensorProto.Types.DataType.Bool, RawData = Google.Protobuf.ByteString.CopyFrom(1) };
+            return g.Down(g.Node("Mul", [g.Silu(g.Node("Dropout", [g.Project(), g.Floats([], 0.1f), g.Add(training)])), g.Project()]));
+        }),
+        ["Einsum that turns its result"] = ("Einsum computes 'bsh,hi->bis'", g => g.Down(g.Node("Mul", [g.Silu(g.Node("Einsum", ["x", g.Weight(H, I)], MlpGraph.Text("equation", "bsh,hi->bis"))), g.Project()]))),
+        ["Einsum over several matrices"] = ("a projection multiplies the last axis", g => g.Down(g.Node("Mul", [g.Silu(g.Node("Einsum", ["x", g.Weight(3, H, I)], MlpGraph.Text("equation", "bsh,shi->bsi"))), g.Project()]))),
+        ["x cast for one projection alone"] = ("a gated MLP has one input", g =>
+        {
+            string rounded = g.Node("Cast", [g.Node("Cast", ["x"], NodeBuilder.Int("to", 10))], NodeBuilder.Int("to", 1));
+            return g.Down(g.Node("Mul", [g.Silu(g.Node("MatMul", [rounded, g.Weight(H, I)])), g.Project()]));
+        }),
+        ["cast to float16 inside"] = ("a Cast to float16 stands inside an MLP of float", g =>
+        {
+            string rounded = g.Node("Cast", [g.Node("Cast", [g.Project()], NodeBuilder.Int("to", 10))], NodeBuilder.Int("to", 1));
+            return g.Down(g.Node("Mul", [g.Silu(rounded), g.Project()]));
+        }),
+        ["view cut between rows"] = ("Gather", g =>
+        {
+            string cut = g.Node("Reshape", [g.Node("MatMul", ["x", g.Weight(H, 2 * I)]), g.Integers(3, 2, 2, I)]);
+            return g.Down(g.Node("Mul", [g.Silu(g.Node("Gather", [cut, g.Scalar(0)], NodeBuilder.Int("axis", 1))), g.Node("Gather", [cut, g.Scalar(1)], NodeBuilder.Int("axis", 1))]));
+        }),
+        ["one part of a view twice"] = ("must be its halves", g =>
+        {
+            string cut = g.Node("Reshape", [g.Node("MatMul", ["x", g.Weight(H, 2 * I)]), g.Integers(2, 3, 2, I)]);
+            string part = g.Node("Gather", [cut, g.Scalar(1)], NodeBuilder.Int("axis", 2));
+            return g.Down(g.Node("Mul", [g.Silu(part), g.Node("Gather", [cut, g.Scalar(-1)], NodeBuilder.Int("axis", 2))]));
+        }),
         ["sizes that do not fit"] = ("an MLP has [intermediate, hidden]", g => g.Node("MatMul", [g.Node("Mul", [g.Silu(g.Project()), g.Project()]), g.Weight(I, H + 1)])),
     };
 
