@@ -128,9 +128,13 @@ public sealed class CatsChatClient : IChatClient
         string id = Guid.NewGuid().ToString("N");
         DateTimeOffset created = DateTimeOffset.UtcNow;
         GenerationStream stream = Generator.Stream(ids, generation, cancellationToken);
+        // An answer is a text of its own: the space that SentencePiece puts before a text is no part of it.
+        int leading = Generator.Tokenizer.LeadingSpaces;
         await foreach (GeneratedToken token in stream.ConfigureAwait(false))
         {
-            string text = reader is null ? token.Text : reader.Append(token.Text);
+            string text = leading > 0 && token.Text.StartsWith(' ') ? token.Text[1..] : token.Text;
+            leading = token.Text.Length > 0 ? 0 : leading;
+            text = reader is null ? text : reader.Append(text);
             if (text.Length > 0)
             {
                 yield return Update(new TextContent(text));
@@ -153,6 +157,7 @@ public sealed class CatsChatClient : IChatClient
         last.FinishReason = calls.Count > 0 ? ChatFinishReason.ToolCalls
             : result.Reason is FinishReason.StopToken or FinishReason.StopString ? ChatFinishReason.Stop
             : ChatFinishReason.Length;
+        last.MessageId = null; // what follows is said of the response, not of its message
         last.AdditionalProperties = new AdditionalPropertiesDictionary { ["cats.tokens_per_second"] = result.Statistics.TokensPerSecond };
         if (result.Statistics.Sparsity is double sparsity)
         {
