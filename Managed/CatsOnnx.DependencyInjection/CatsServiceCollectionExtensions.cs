@@ -78,7 +78,7 @@ public static partial class CatsServiceCollectionExtensions
         {
             ChatTemplate = options.ChatTemplate is string text ? ChatTemplate.Parse(text, tokenizer) : null,
             ModelId = options.ModelId,
-            Generation = new GenerationOptions { MaxNewTokens = options.MaxOutputTokens, ThresholdScale = options.ThresholdScale },
+            Generation = new GenerationOptions { MaxNewTokens = options.MaxOutputTokens, ThresholdScale = options.ThresholdScale, ReusePrefix = true },
         });
     }
 

@@ -173,6 +173,7 @@ public sealed class CatsChatClient : IChatClient
     private static UsageDetails Usage(GenerationStatistics statistics) => new()
     {
         InputTokenCount = statistics.PromptTokens,
+        CachedInputTokenCount = statistics.CachedTokens,
         OutputTokenCount = statistics.NewTokens,
         TotalTokenCount = statistics.PromptTokens + statistics.NewTokens,
     };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Messages of Microsoft.Extensions.AI as the turns of a chat template.
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using CatsOnnx.Tokenization;
 using Microsoft.Extensions.AI;
@@ -42,8 +43,7 @@ internal static class Conversation
     {
         AIFunctionDeclaration function = tool as AIFunctionDeclaration
             ?? throw new NotSupportedException($"ChatOptions.Tools: '{tool.Name}' is a {tool.GetType().Name}; only functions are supported.");
-        using MemoryStream stream = new();
-        using (Utf8JsonWriter writer = new(stream))
+        using JsonDocument document = JsonDocument.Parse(Written(writer =>
         {
             writer.WriteStartObject();
             writer.WriteString("type", "function");
@@ -54,9 +54,7 @@ internal static class Conversation
             function.JsonSchema.WriteTo(writer);
             writer.WriteEndObject();
             writer.WriteEndObject();
-        }
-
-        using JsonDocument document = JsonDocument.Parse(stream.ToArray());
+        }));
         return document.RootElement.Clone();
     }
 
@@ -99,8 +97,19 @@ internal static class Conversation
         { Result: null } => "",
         { Result: string text } => text,
         { Result: JsonElement { ValueKind: JsonValueKind.String } json } => json.GetString()!,
-        _ => Json(result.Result, result.Result.GetType()).GetRawText(),
+        _ => Written(Json(result.Result, result.Result.GetType()).WriteTo), // without the indents that a serializer may have made
     };
+
+    private static string Written(Action<Utf8JsonWriter> write)
+    {
+        using MemoryStream stream = new();
+        using (Utf8JsonWriter writer = new(stream, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        {
+            write(writer);
+        }
+
+        return Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
+    }
 
     private static JsonElement Json(object value, Type type) =>
         value is JsonElement element ? element : JsonSerializer.SerializeToElement(value, AIJsonUtilities.DefaultOptions.GetTypeInfo(type));

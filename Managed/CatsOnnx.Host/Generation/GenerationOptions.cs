@@ -25,6 +25,11 @@ public sealed record GenerationOptions
     /// <summary>How tokens are drawn; each request begins at the seed. Null leaves it to <see cref="Sampler"/>.</summary>
     public SamplingOptions? Sampling { get; init; }
 
+    /// <summary>Whether the beginning that the prompt shares with the request before (prompt and answer) is not run again but
+    /// taken from the cache: in a conversation only what is new is run. Off by default: rounding differs a little from a
+    /// prompt run at once, so that in float16 another token may be chosen than from scratch.</summary>
+    public bool ReusePrefix { get; init; }
+
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     internal void Check()
     {

@@ -41,6 +41,9 @@ public sealed class TokenGenerator : IDisposable
     private readonly CancellationTokenSource _disposed = new();
     private readonly bool _ownsSession;
     private DecodeStep? _step;
+    private int[] _lastPrompt = []; // of the request before, whose tokens the cache may hold
+    private List<int> _lastAnswer = [];
+    private float? _lastScale;
     private int _disposing;
 
     /// <summary>A generator on a session and its tokenizer; both must outlive it.</summary>
@@ -225,8 +228,12 @@ public sealed class TokenGenerator : IDisposable
         _step ??= Session.Signature.HasCache
             ? new CachedDecodeStep(Session, _options)
             : new RecomputeStep(Session);
-        _step.Begin(request.Ids.Length + request.MaxNewTokens - 1, options.ThresholdScale);
-        int next = _step.Choose(request.Ids, sampler, cancellationToken);
+        int kept = options.ReusePrefix && options.ThresholdScale == _lastScale ? SharedPrefix(request.Ids) : 0;
+        _lastPrompt = [.. request.Ids]; // the caller may change its own
+        _lastAnswer = ids;
+        _lastScale = options.ThresholdScale;
+        kept = _step.Resume(kept, request.Ids.Length + request.MaxNewTokens - 1, options.ThresholdScale);
+        int next = _step.Choose(request.Ids.AsSpan(kept), sampler, cancellationToken);
         long first = Stopwatch.GetTimestamp();
         while (true)
         {
@@ -256,13 +263,29 @@ public sealed class TokenGenerator : IDisposable
             Give(null, rest);
         }
 
-        return new GenerationResult(ids, text.ToString(), filter.Stopped ? FinishReason.StopString : reason.Value, new GenerationStatistics(
-            request.Ids.Length, ids.Count, Stopwatch.GetElapsedTime(start, first), Stopwatch.GetElapsedTime(first, end), counter.Sparsity));
+        return new GenerationResult([.. ids], text.ToString(), filter.Stopped ? FinishReason.StopString : reason.Value, new GenerationStatistics(
+            request.Ids.Length, ids.Count, Stopwatch.GetElapsedTime(start, first), Stopwatch.GetElapsedTime(first, end), counter.Sparsity)
+        {
+            CachedTokens = kept,
+        });
 
         void Give(int? id, string certain)
         {
             text.Append(certain);
             onToken?.Invoke(new GeneratedToken(id, certain));
         }
+    }
+
+    // How many tokens of a prompt the request before began with; at least one is left to run, for its logits.
+    private int SharedPrefix(int[] ids)
+    {
+        int most = Math.Min(ids.Length - 1, _lastPrompt.Length + _lastAnswer.Count);
+        int shared = ids.AsSpan(0, Math.Min(most, _lastPrompt.Length)).CommonPrefixLength(_lastPrompt);
+        if (shared == _lastPrompt.Length)
+        {
+            shared += ids.AsSpan(shared, most - shared).CommonPrefixLength(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_lastAnswer));
+        }
+
+        return shared;
     }
 }

@@ -42,17 +42,17 @@ internal static class PythonText
         }
 
         // .NET's shortest digits are Python's; only the form differs.
-        string shortest = value.ToString("E16", CultureInfo.InvariantCulture);
-        int exponent = int.Parse(shortest[(shortest.IndexOf('E', StringComparison.Ordinal) + 1)..], CultureInfo.InvariantCulture);
+        string shortest = value.ToString("R", CultureInfo.InvariantCulture);
+        string scientific = value.ToString("E16", CultureInfo.InvariantCulture);
+        int exponent = int.Parse(scientific[(scientific.IndexOf('E', StringComparison.Ordinal) + 1)..], CultureInfo.InvariantCulture);
         if (value != 0 && exponent is < -4 or >= 16)
         {
-            string digits = value.ToString("R", CultureInfo.InvariantCulture);
-            int end = digits.IndexOf('E', StringComparison.Ordinal);
-            return $"{(end < 0 ? digits : digits[..end])}e{(exponent < 0 ? '-' : '+')}{Math.Abs(exponent):00}";
+            string digits = shortest.Split('E')[0].Replace(".", "", StringComparison.Ordinal).TrimStart('-', '0').TrimEnd('0');
+            string mantissa = digits.Length == 1 ? digits : $"{digits[0]}.{digits[1..]}";
+            return $"{(value < 0 ? "-" : "")}{mantissa}e{(exponent < 0 ? '-' : '+')}{Math.Abs(exponent):00}";
         }
 
-        string plain = ((decimal)value).ToString(CultureInfo.InvariantCulture);
-        plain = value.ToString("R", CultureInfo.InvariantCulture) is string exact && !exact.Contains('E') ? exact : plain;
+        string plain = shortest.Contains('E') ? ((decimal)value).ToString(CultureInfo.InvariantCulture) : shortest;
         return plain.Contains('.') ? plain : plain + ".0";
     }
 

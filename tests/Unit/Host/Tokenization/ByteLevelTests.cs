@@ -91,7 +91,7 @@ public sealed class ByteLevelTests
             streamed.Append(piece);
         }
 
-        Assert.Equal(Text, streamed.ToString() + decoder.Finish());
+        Assert.Equal(Text, streamed.Append(decoder.Finish()).ToString());
 
         // A character that stops half-way becomes one U+FFFD, at the end.
         Assert.Equal("", decoder.Next(ByteId(0xF0)).ToString());
@@ -119,7 +119,7 @@ public sealed class ByteLevelTests
              "post_processor": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false, "use_regex": true},
              "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
              "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": "", "end_of_word_suffix": "", "fuse_unk": false, "byte_fallback": false,
-                       "vocab": { {{bytes}}{{tokens}} }, {{merges}}}}
+                       "vocab": { {{bytes}}{{tokens}} }, {{merges}} } }
             """);
         return TokenizerLoader.Load(path);
     }
