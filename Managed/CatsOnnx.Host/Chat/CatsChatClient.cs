@@ -36,6 +36,7 @@ public sealed class CatsChatClient : IChatClient
         ModelFolder folder = generator.Session.Folder;
         ChatTemplate = _options.ChatTemplate
             ?? ChatTemplate.Find(folder.Root, generator.Tokenizer)
+            ?? (folder.ModelDirectory == folder.Root ? null : ChatTemplate.Find(folder.ModelDirectory, generator.Tokenizer))
             ?? throw new ArgumentException($"'{folder.Root}' has no chat template ({ChatTemplate.Files}), so it may be no chat model: "
                 + $"give one as {nameof(CatsChatClientOptions)}.{nameof(CatsChatClientOptions.ChatTemplate)}.", nameof(generator));
         string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(folder.Root));

@@ -116,7 +116,8 @@ public sealed class ChatTemplate
         return template is null ? null : new ChatTemplate(template, withTools, tokens);
     }
 
-    /// <summary>The text of a conversation. Special tokens are in it as they are written, so it is encoded without adding any.</summary>
+    /// <summary>The text of a conversation. Special tokens are in it as they are written, so it is encoded without adding any;
+    /// a message that spells one becomes that token too, as with Hugging Face's templates.</summary>
     /// <param name="turns">The messages.</param>
     /// <param name="options">Options, or null for the default ones.</param>
     /// <exception cref="ArgumentException">The template refuses the conversation, or has no place for tools.</exception>
