@@ -133,6 +133,8 @@ sanitize() {
   local rows="$build/tests/Native/cuda_rows_test"
   echo "== memcheck: several rows"
   $sanitizer --tool memcheck "$rows" --gtest_brief=1 --gtest_filter='-*ThousandRuns*' | tail -4 || failed=1
+  echo "== memcheck: greedy choice"
+  $sanitizer --tool memcheck "$build/tests/Native/cuda_greedy_test" --gtest_brief=1 | tail -4 || failed=1
   echo "== memcheck: one row"
   $sanitizer --tool memcheck "$build/benchmarks/Native/cuda_sparse_row_check" small | tail -4 || failed=1
   # racecheck knows __syncthreads and __syncwarp; kernels with bulk copies order their shared memory by mbarriers and flag

@@ -189,8 +189,6 @@ void ComputeOnCuda(OpContext& context) {
   row.hidden = args.hidden;
   row.intermediate = args.intermediate;
   row.threshold_per_neuron = args.threshold_per_neuron;
-  ThrowIfCudaFailed(cuda::PrepareScratch(plan, row.exchange, lane.stream), "preparing scratch");
-  // It may overlap with the filling of its scratch, which has waited for whatever makes its inputs.
   ThrowIfCudaFailed(cuda::LaunchSparseRow(plan, dtype, row, true, lane.stream), "launch");
 }
 #endif

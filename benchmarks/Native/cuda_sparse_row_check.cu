@@ -128,9 +128,10 @@ struct Output {
   DeviceArray<T> y;
   DeviceArray<int32_t> active;
   DeviceArray<uint32_t> scratch;
+  int launches = 0;
   Output(const Problem<T>& p, cudaStream_t on)
       : hidden(p.hidden), y(p.hidden + 2 * kGuard), active(1), scratch(p.plan.scratch_bytes / 4 + kGuard) {
-    CHECK(PrepareScratch(p.plan, scratch.data, on));
+    CHECK(cudaMemsetAsync(scratch.data, 0x5a, scratch.size * 4, on));
   }
   std::vector<T> Run(const Problem<T>& p, bool overlap, cudaStream_t on) {
     CHECK(cudaMemsetAsync(y.data, 0xab, y.size * sizeof(T), on));
@@ -143,6 +144,9 @@ struct Output {
     args.y = y.data + kGuard;
     args.active = active.data;
     args.exchange = scratch.data;
+    args.exchange_is_ready =
+        launches % 3 != 0;  // the first launch on an area, and every third one, empties it
+    ++launches;
     CHECK(LaunchSparseRow(p.plan, p.dtype, args, overlap, on));
   }
 };

@@ -46,8 +46,8 @@ constexpr int kFusedHidden[] = {2048, 3072, 4096, 5120, 6144, 8192};
 // / 38.5 / 32.2.
 constexpr int kPrefetchBytes = 32 * 1024;
 
-// Where things lie in the exchange area, in 4-byte words. Every word is all ones before the first launch, and
-// each launch leaves it so.
+// Where things lie in the exchange area, in 4-byte words. A launch empties every word (all ones)
+// before it uses the area, unless the one before it left it so.
 struct SparseRowExchange {
   int64_t masks;          // [to block, from block, kMaskWords]
   int64_t h;              // [intermediate, kSlabs]: each slab's reader has its own copy
@@ -86,7 +86,7 @@ inline int64_t DenseRowsChunk(DType dtype, int64_t rows, int64_t intermediate) {
 struct SparseRowPlan {
   bool fused;     // else those for several rows (sparse_rows.h)
   int blocks;     // of the fused kernel
-  bool exchange;  // scratch must be all ones before the first launch; else its contents are free
+  bool exchange;  // scratch is the exchange area
   size_t scratch_bytes;
   int prefetch_rows;   // at most so many down rows of a block are asked for early,
   int prefetch_first;  // from this one of its gate rows on,

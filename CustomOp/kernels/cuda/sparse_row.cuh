@@ -2,6 +2,8 @@
 // One row of SparseGatedMlp in one cooperative launch, one block per multiprocessor (sm_90).
 // docs/decisions/0010-cuda-one-row.md says how it works and what else was tried.
 #pragma once
+#include <cooperative_groups.h>
+
 #include "kernels/cuda/sparse_row_planner.cuh"
 #include "kernels/cuda/sparse_row_worker.cuh"
 
@@ -111,7 +113,19 @@ __global__ void __launch_bounds__((RowSize<T, Hidden>::kWarps + 2) * 32, 1)
                             static_cast<uint32_t>(place.positions));
   };
   const int group_begin = group(place.position), groups = group(place.position + 1) - group_begin;
-  __syncthreads();
+  if (args.fill > 0) {
+    // No block may send before all have emptied their part. The first gate rows are on their way meanwhile,
+    // so this costs next to nothing; a kernel of its own before this one costs a launch
+    // (docs/decisions/0013).
+    auto* cells = reinterpret_cast<Words*>(args.exchange);
+    const int64_t step = static_cast<int64_t>(gridDim.x) * blockDim.x;
+    for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < args.fill; i += step) {
+      Send(cells + i, {kEmpty, kEmpty, kEmpty, kEmpty});
+    }
+    cooperative_groups::this_grid().sync();
+  } else {
+    __syncthreads();
+  }
   if (warp < kWarps) {
     worker.Run();
   } else {

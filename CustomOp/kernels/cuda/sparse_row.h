@@ -23,12 +23,14 @@ struct SparseRowArgs {
   const void* down_bias;         // T [hidden] or null
   void* y;                       // T [hidden]
   int32_t* active;               // [1], the number of kept neurons, or null
-  uint32_t* exchange;            // plan.scratch_bytes, aligned to 16; see PrepareScratch
+  uint32_t* exchange;            // plan.scratch_bytes, aligned to 16
   int64_t hidden;
   int64_t intermediate;
+  int64_t fill;      // set by the launch: groups of 4 words of the area to empty first, 0 if it is ready
   int share, extra;  // set by the launch: intermediate / blocks, intermediate % blocks
   int prefetch_first, prefetch_rows, prefetch_up;  // set by the launch, from the plan
   bool threshold_per_neuron;
+  bool exchange_is_ready;  // a launch on this area came before and nothing else wrote to it since
 };
 
 // The functions below return a cudaError_t as int, 0 if all is well. Nothing in them allocates or waits.
@@ -37,10 +39,6 @@ int ReadDeviceLimits(int device, DeviceLimits* limits);
 
 // Before the first capture or launch: loads the kernel and raises its limit of shared memory.
 int LoadSparseRow(const SparseRowPlan& plan, DType dtype, int64_t hidden);
-
-// Fills scratch as the first launch on it needs it. Launches on one scratch follow each other in one stream.
-// It asks for no overlap with what came before, and allows the launch behind it to overlap.
-int PrepareScratch(const SparseRowPlan& plan, uint32_t* scratch, CUstream_st* stream);
 
 // overlap: the launch may begin before the kernel before it in the stream has ended (programmatic dependent
 // launch, compute capability 9.0 or newer); it reads weights early and nothing else.

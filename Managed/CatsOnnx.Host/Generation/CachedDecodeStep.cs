@@ -38,6 +38,7 @@ internal sealed class CachedDecodeStep : DecodeStep
     private OrtValue? _logits;
     private RunOptions? _prefill;
     private RunOptions? _decode;
+    private bool _captured;
     private int _capture; // number of the CUDA graph; another one where a tensor's address changes
     private (int Rows, bool Decoding)? _bound; // the runs that logits are bound for
     private int _limit; // tokens that will be run
@@ -313,7 +314,8 @@ internal sealed class CachedDecodeStep : DecodeStep
         if (decoding)
         {
             _decode ??= _place is CudaPlace ? Runs.Decoding(_graph ? _capture : null) : Runs.Plain(_session);
-            Runs.Run(_session, _decode, _binding, cancellationToken);
+            Runs.Run(_session, _decode, _binding, cancellationToken, captures: _graph && !_captured);
+            _captured = true;
         }
         else
         {
@@ -358,6 +360,7 @@ internal sealed class CachedDecodeStep : DecodeStep
     private void ForgetGraph()
     {
         _capture = _session.NextCudaGraph();
+        _captured = false;
         _decode?.Dispose();
         _decode = null;
     }

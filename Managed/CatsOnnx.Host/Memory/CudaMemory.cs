@@ -13,6 +13,7 @@ internal sealed class CudaMemory : TensorMemory
         : base(bytes)
     {
         _device = device;
+        using CudaGate.Pass pass = CudaGate.Share();
         CudaDriver.Instance.Enter(device);
         SetHandle(CudaDriver.Instance.Allocate(bytes));
         Start = handle;
@@ -20,6 +21,7 @@ internal sealed class CudaMemory : TensorMemory
 
     protected override bool ReleaseHandle()
     {
+        using CudaGate.Pass pass = CudaGate.Share();
         CudaDriver.Instance.Enter(_device); // perhaps on the finalizer's thread
         return CudaDriver.Instance.Free(handle);
     }

@@ -14,6 +14,7 @@ internal sealed unsafe class CudaPlace : TensorPlace
     /// <exception cref="NotSupportedException">The GPU is not there, or its driver does not serve.</exception>
     public CudaPlace(int device)
     {
+        using CudaGate.Pass pass = CudaGate.Share();
         _driver.Enter(device);
         Device = device;
         _stream = _driver.CreateStream();
@@ -32,6 +33,7 @@ internal sealed unsafe class CudaPlace : TensorPlace
 
     public override TensorMemory Allocate(long bytes)
     {
+        using CudaGate.Pass pass = CudaGate.Share();
         CudaMemory memory = new(Device, bytes);
         _driver.Set(memory.Start, 0, bytes, _stream);
         return memory;
@@ -40,6 +42,7 @@ internal sealed unsafe class CudaPlace : TensorPlace
     public override void Write(TensorMemory to, long offset, ReadOnlySpan<byte> bytes)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + bytes.Length, to.Bytes);
+        using CudaGate.Pass pass = CudaGate.Share();
         _driver.Enter(Device);
         fixed (byte* from = bytes)
         {
@@ -50,6 +53,7 @@ internal sealed unsafe class CudaPlace : TensorPlace
     public override void Clear(TensorMemory memory, long offset, long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + bytes, memory.Bytes);
+        using CudaGate.Pass pass = CudaGate.Share();
         _driver.Enter(Device);
         _driver.Set(memory.Start + (nint)offset, 0, bytes, _stream);
     }
@@ -57,6 +61,7 @@ internal sealed unsafe class CudaPlace : TensorPlace
     public override ReadOnlySpan<byte> Read(TensorMemory from, long offset, int bytes, ref TensorMemory? buffer)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + bytes, from.Bytes);
+        using CudaGate.Pass pass = CudaGate.Share();
         if (buffer is null || buffer.Bytes < bytes)
         {
             buffer?.Dispose();
@@ -74,6 +79,7 @@ internal sealed unsafe class CudaPlace : TensorPlace
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(fromOffset + bytes, from.Bytes);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(toOffset + bytes, to.Bytes);
+        using CudaGate.Pass pass = CudaGate.Share();
         _driver.Enter(Device);
         _driver.ToHost((void*)(to.Start + (nint)toOffset), from.Start + (nint)fromOffset, bytes, _stream);
     }
@@ -88,6 +94,7 @@ internal sealed unsafe class CudaPlace : TensorPlace
     /// <summary>Waits for the runs and copies so far.</summary>
     public void Synchronize()
     {
+        using CudaGate.Pass pass = CudaGate.Share();
         _driver.Enter(Device);
         _driver.Synchronize(_stream);
     }
@@ -96,6 +103,7 @@ internal sealed unsafe class CudaPlace : TensorPlace
     {
         if (Interlocked.Exchange(ref _stream, 0) is nint stream && stream != 0)
         {
+            using CudaGate.Pass pass = CudaGate.Share();
             _driver.Enter(Device);
             _driver.Synchronize(stream);
             _driver.DestroyStream(stream);

@@ -13,6 +13,7 @@ internal sealed class PinnedMemory : TensorMemory
         : base(bytes)
     {
         _device = device;
+        using CudaGate.Pass pass = CudaGate.Share();
         CudaDriver.Instance.Enter(device);
         SetHandle(CudaDriver.Instance.AllocatePinned(bytes));
         Start = handle;
@@ -20,6 +21,7 @@ internal sealed class PinnedMemory : TensorMemory
 
     protected override bool ReleaseHandle()
     {
+        using CudaGate.Pass pass = CudaGate.Share();
         CudaDriver.Instance.Enter(_device);
         return CudaDriver.Instance.FreePinned(handle);
     }

@@ -3,6 +3,7 @@
 using CatsOnnx.GraphRewriter.Model;
 using CatsOnnx.GraphRewriter.Passes;
 using CatsOnnx.Memory;
+using CatsOnnx.Native;
 using Microsoft.ML.OnnxRuntime;
 
 namespace CatsOnnx.Session;
@@ -242,6 +243,7 @@ public sealed class ModelSession : IDisposable
             using SessionOptions made = options.Make(usesCats, externalDataFolder, place, graph);
             lock (s_creation)
             {
+                using CudaGate.Pass pass = CudaGate.Share();
                 CatsPlacement before = CatsPlacement.Now();
                 InferenceSession session = open(made);
                 return new Opened(session, place, graph, refusal, CatsPlacement.Now() - before);
@@ -265,7 +267,11 @@ public sealed class ModelSession : IDisposable
     private void Free()
     {
         _windows?.Dispose();
-        Inference.Dispose();
+        using (CudaGate.Share())
+        {
+            Inference.Dispose();
+        }
+
         Place.Dispose();
     }
 

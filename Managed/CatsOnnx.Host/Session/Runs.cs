@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Runs a session so that a cancellation ends it within one operator, and its errors say what they are.
 using System.Globalization;
+using CatsOnnx.Native;
 using Microsoft.ML.OnnxRuntime;
 
 namespace CatsOnnx.Session;
@@ -33,8 +34,13 @@ internal static class Runs
     }
 
     /// <summary>Runs the binding; cancelling sets <see cref="RunOptions.Terminate"/>.</summary>
+    /// <param name="session">The session.</param>
+    /// <param name="options">From here, of this request.</param>
+    /// <param name="binding">Inputs and outputs.</param>
+    /// <param name="cancellationToken">Ends the run within one operator.</param>
+    /// <param name="captures">Whether this run captures a CUDA graph.</param>
     /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
-    public static void Run(ModelSession session, RunOptions options, OrtIoBinding binding, CancellationToken cancellationToken)
+    public static void Run(ModelSession session, RunOptions options, OrtIoBinding binding, CancellationToken cancellationToken, bool captures = false)
     {
         cancellationToken.ThrowIfCancellationRequested();
         using CancellationTokenRegistration registration = cancellationToken.UnsafeRegister(static state => ((RunOptions)state!).Terminate = true, options);
@@ -46,9 +52,10 @@ internal static class Runs
             }
             else
             {
-                // Runs of a GPU share its stream, and a captured one must be alone in it.
+                // Runs of a GPU share its stream.
                 lock (session.RunLock)
                 {
+                    using CudaGate.Pass pass = captures ? CudaGate.Alone() : CudaGate.Share();
                     session.Inference.RunWithBinding(options, binding);
                 }
             }
