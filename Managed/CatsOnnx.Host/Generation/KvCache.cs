@@ -49,16 +49,25 @@ internal abstract class KvCache : IDisposable
     /// <returns>How many stayed: all or none of them.</returns>
     public int Reset(int capacity, OrtIoBinding binding, int kept = 0)
     {
-        kept = kept > 0 && kept <= Length && Keep(kept, Math.Max(capacity, Capacity)) ? kept : 0;
-        Length = 0;
-        if (capacity > Capacity)
+        try
         {
-            if (kept == 0)
+            kept = kept > 0 && kept <= Length && Keep(kept, Math.Max(capacity, Capacity)) ? kept : 0;
+            if (capacity > Capacity)
             {
-                Allocate(capacity);
-            }
+                if (kept == 0)
+                {
+                    Allocate(capacity);
+                }
 
-            Capacity = capacity;
+                Capacity = capacity;
+            }
+        }
+        catch
+        {
+            // Without memory there is nothing to go on from: the next request allocates anew.
+            Length = 0;
+            Capacity = 0;
+            throw;
         }
 
         Length = kept;
