@@ -34,6 +34,18 @@ public sealed class CatalogTests
     }
 
     [Fact]
+    public void Every_sampling_rule_is_a_line_of_the_chain()
+    {
+        string folder = Path.Combine(SharedFiles.RepositoryRoot, "Managed", "CatsOnnx.Host", "Sampling");
+        string chain = File.ReadAllText(Path.Combine(folder, "SamplerChain.cs"));
+        string[] rules = [.. Directory.EnumerateFiles(folder, "*.cs")
+            .Where(file => File.ReadAllText(file) is string text && (text.Contains(") : ISamplingRule", StringComparison.Ordinal) || text.Contains(") : IPenalty", StringComparison.Ordinal)))
+            .Select(file => Path.GetFileNameWithoutExtension(file)!)];
+        Assert.True(rules.Length >= 7, $"{rules.Length} rules");
+        Assert.All(rules, rule => Assert.Contains($" {rule}.From(options),", chain, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void The_library_has_the_operators_that_the_rewriter_writes()
     {
         using JsonDocument description = JsonDocument.Parse(CatsOps.Describe());

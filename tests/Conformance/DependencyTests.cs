@@ -14,6 +14,7 @@ public sealed partial class DependencyTests
         ["CatsOnnx.Native"] = [],
         ["CatsOnnx.Native.Cuda"] = [],
         ["CatsOnnx.Host"] = ["CatsOnnx.GraphRewriter", "CatsOnnx.Native"],
+        ["CatsOnnx.DependencyInjection"] = ["CatsOnnx.Host"],
         ["CatsOnnx.Calibration"] = ["CatsOnnx.Host", "CatsOnnx.GraphRewriter"],
         ["CatsOnnx.Evaluation"] = ["CatsOnnx.Host", "CatsOnnx.GraphRewriter", "CatsOnnx.Calibration"],
         ["CatsOnnx.Cli"] = ["CatsOnnx.Calibration", "CatsOnnx.Evaluation", "CatsOnnx.Host", "CatsOnnx.GraphRewriter"],
@@ -40,6 +41,17 @@ public sealed partial class DependencyTests
     {
         XDocument project = XDocument.Load(Path.Combine(SharedFiles.RepositoryRoot, "GraphRewriter", "CatsOnnx.GraphRewriter.csproj"));
         Assert.Equal(["Google.Protobuf", "Grpc.Tools"], project.Descendants("PackageReference").Select(package => package.Attribute("Include")!.Value).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void Dependency_injection_is_the_only_project_with_Microsofts_services()
+    {
+        string[] Packages(string project) => [.. XDocument.Load(Path.Combine(SharedFiles.RepositoryRoot, "Managed", project, project + ".csproj"))
+            .Descendants("PackageReference").Select(package => package.Attribute("Include")!.Value).Order(StringComparer.Ordinal)];
+        Assert.Equal(["Microsoft.Extensions.AI.Abstractions", "Microsoft.ML.OnnxRuntime.Managed"], Packages("CatsOnnx.Host"));
+        Assert.Equal(
+            ["Microsoft.Extensions.DependencyInjection.Abstractions", "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.Options"],
+            Packages("CatsOnnx.DependencyInjection"));
     }
 
     [Fact]

@@ -86,7 +86,13 @@ internal sealed class CachedDecodeStep : DecodeStep
         }
     }
 
-    public override void Begin(int capacity, float? thresholdScale)
+    public override void Begin(int capacity, float? thresholdScale) => Begin(0, capacity, thresholdScale);
+
+    // Graphs with a branch for the first run may take one token at a time after it.
+    public override int Resume(int kept, int capacity, float? thresholdScale) =>
+        Begin(_batch == 1 && _signature.UseCacheBranch is null ? Math.Min(kept, _cache.Length) : 0, capacity, thresholdScale);
+
+    private int Begin(int kept, int capacity, float? thresholdScale)
     {
         _limit = capacity;
         if (_still)
@@ -105,7 +111,12 @@ internal sealed class CachedDecodeStep : DecodeStep
             ForgetGraph();
         }
 
-        _cache.Reset(capacity, _binding);
+        kept = _cache.Reset(capacity, _binding, kept);
+        if (kept > 0)
+        {
+            _inputs.Hold(kept);
+        }
+
         if (_scale is not null)
         {
             _place.Write(_scaleMemory!, 0, MemoryMarshal.AsBytes([thresholdScale ?? 1]));
@@ -117,6 +128,7 @@ internal sealed class CachedDecodeStep : DecodeStep
         _prefill = Runs.Plain(_session);
         _decode?.Dispose();
         _decode = null;
+        return kept;
     }
 
     /// <summary>Waits for a step that was begun ahead.</summary>

@@ -12,6 +12,17 @@ internal abstract class DecodeStep : IDisposable
     /// <param name="thresholdScale">The scale of thresholds, or null for the model's own.</param>
     public abstract void Begin(int capacity, float? thresholdScale);
 
+    /// <summary>Begins a sequence with the first tokens of the one before, whose keys and values may be there still.</summary>
+    /// <param name="kept">How many tokens at the beginning are those that were run before, with the same scale.</param>
+    /// <param name="capacity">Tokens that the sequence will have, the kept ones among them.</param>
+    /// <param name="thresholdScale">The scale of thresholds, or null for the model's own.</param>
+    /// <returns>How many of them need not be run again: <paramref name="kept"/> or fewer.</returns>
+    public virtual int Resume(int kept, int capacity, float? thresholdScale)
+    {
+        Begin(capacity, thresholdScale);
+        return 0;
+    }
+
     /// <summary>Runs the next tokens of the sequence.</summary>
     /// <returns>The logits after the last of them, [vocabulary]; they hold until the next run.</returns>
     public abstract ReadOnlySpan<float> Run(ReadOnlySpan<int> ids, CancellationToken cancellationToken);

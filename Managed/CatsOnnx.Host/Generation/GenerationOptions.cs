@@ -19,13 +19,22 @@ public sealed record GenerationOptions
     /// <summary>Multiplies every threshold of a rewritten model: 0 is dense, 1 the model's own; null leaves the model's value.</summary>
     public float? ThresholdScale { get; init; }
 
-    /// <summary>How tokens are chosen.</summary>
+    /// <summary>How tokens are chosen, where <see cref="Sampling"/> is null: the most likely ones unless told otherwise.</summary>
     public ISampler Sampler { get; init; } = Greedy.Instance;
+
+    /// <summary>How tokens are drawn; each request begins at the seed. Null leaves it to <see cref="Sampler"/>.</summary>
+    public SamplingOptions? Sampling { get; init; }
+
+    /// <summary>Whether the beginning that the prompt shares with the request before (prompt and answer) is not run again but
+    /// taken from the cache: in a conversation only what is new is run. Off by default: rounding differs a little from a
+    /// prompt run at once, so that in float16 another token may be chosen than from scratch.</summary>
+    public bool ReusePrefix { get; init; }
 
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     internal void Check()
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxNewTokens, 1);
+        Sampling?.Check();
         foreach (string stop in StopStrings)
         {
             ArgumentException.ThrowIfNullOrEmpty(stop, nameof(StopStrings));

@@ -31,6 +31,9 @@ public readonly record struct GeneratedToken(int? Id, string Text);
 /// <param name="Sparsity">Share of neurons that were skipped in decoding, 0 to 1, over all layers; null where it was not counted.</param>
 public sealed record GenerationStatistics(int PromptTokens, int NewTokens, TimeSpan Prefill, TimeSpan Decode, double? Sparsity)
 {
+    /// <summary>Tokens of the prompt that were not run, because the cache held them (<see cref="GenerationOptions.ReusePrefix"/>).</summary>
+    public int CachedTokens { get; init; }
+
     /// <summary>Tokens a second while decoding, the first token (which prefill gave) left out; 0 where there was one only.</summary>
     public double TokensPerSecond => NewTokens > 1 && Decode > TimeSpan.Zero ? (NewTokens - 1) / Decode.TotalSeconds : 0;
 }

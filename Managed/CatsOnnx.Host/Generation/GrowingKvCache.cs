@@ -45,12 +45,43 @@ internal sealed class GrowingKvCache : KvCache
         _presentMemory = Place.Allocate(bytes);
     }
 
+    // The tensors are as long as the tokens held, so that fewer tokens move the heads together.
+    protected override bool Keep(int tokens, int capacity)
+    {
+        if (capacity == Capacity && tokens == Length)
+        {
+            return true;
+        }
+
+        if (Place is not CpuPlace)
+        {
+            return false;
+        }
+
+        TensorMemory? old = null;
+        long[] offsets = [.. _offsets];
+        if (capacity > Capacity)
+        {
+            old = _pastMemory;
+            _pastMemory = null;
+            Allocate(capacity);
+        }
+
+        for (int i = 0; i < _offsets.Length; i++)
+        {
+            CopyHeads(Signature.Layers[i / 2], (old ?? _pastMemory!).Start + (nint)offsets[i], Length, _pastMemory!.Start + (nint)_offsets[i], tokens, tokens);
+        }
+
+        old?.Dispose();
+        return true;
+    }
+
     protected override void Begin(OrtIoBinding binding)
     {
         Free(_past);
         for (int i = 0; i < _past.Length; i++)
         {
-            _past[i] = View(Signature.Layers[i / 2], _pastMemory!.Start + (nint)_offsets[i], 0);
+            _past[i] = View(Signature.Layers[i / 2], _pastMemory!.Start + (nint)_offsets[i], Length);
         }
     }
 

@@ -43,18 +43,36 @@ internal abstract class KvCache : IDisposable
     protected TensorPlace Place { get; }
 
     /// <summary>Empties the cache and makes room for <paramref name="capacity"/> tokens; larger memory is kept.</summary>
-    /// <param name="capacity">Tokens that will come at most.</param>
+    /// <param name="capacity">Tokens that there will be at most.</param>
     /// <param name="binding">The binding that runs use.</param>
-    public void Reset(int capacity, OrtIoBinding binding)
+    /// <param name="kept">Tokens at the beginning that should stay.</param>
+    /// <returns>How many stayed: all or none of them.</returns>
+    public int Reset(int capacity, OrtIoBinding binding, int kept = 0)
     {
-        Length = 0;
-        if (capacity > Capacity)
+        try
         {
-            Allocate(capacity);
-            Capacity = capacity;
+            kept = kept > 0 && kept <= Length && Keep(kept, Math.Max(capacity, Capacity)) ? kept : 0;
+            if (capacity > Capacity)
+            {
+                if (kept == 0)
+                {
+                    Allocate(capacity);
+                }
+
+                Capacity = capacity;
+            }
+        }
+        catch
+        {
+            // Without memory there is nothing to go on from: the next request allocates anew.
+            Length = 0;
+            Capacity = 0;
+            throw;
         }
 
+        Length = kept;
         Begin(binding);
+        return kept;
     }
 
     /// <exception cref="InvalidOperationException">There is no room for so many more.</exception>
@@ -87,6 +105,11 @@ internal abstract class KvCache : IDisposable
 
     protected abstract void Allocate(int capacity);
 
+    /// <summary>Makes the memory hold the first tokens alone, with room for <paramref name="capacity"/> (not below
+    /// <see cref="Capacity"/>).</summary>
+    /// <returns>False where that cannot be done; nothing has changed then.</returns>
+    protected abstract bool Keep(int tokens, int capacity);
+
     protected abstract void Begin(OrtIoBinding binding);
 
     protected abstract void BindRun(OrtIoBinding binding, int newTokens);
@@ -96,6 +119,17 @@ internal abstract class KvCache : IDisposable
     /// <summary>Bytes of one layer's keys (or values) for <paramref name="tokens"/> tokens.</summary>
     protected long Bytes(LayerCache layer, int tokens) =>
         (long)_batch * layer.KeyValueHeads * tokens * layer.HeadDim * FloatBits.Size(Signature.CacheType);
+
+    /// <summary>Copies the first tokens of each head between two tensors [heads, room, head size] in the process's memory,
+    /// which may begin at one address where the new room is not larger.</summary>
+    protected unsafe void CopyHeads(LayerCache layer, nint from, int fromRoom, nint to, int toRoom, int tokens)
+    {
+        long token = (long)layer.HeadDim * FloatBits.Size(Signature.CacheType);
+        for (long head = 0; head < (long)_batch * layer.KeyValueHeads; head++)
+        {
+            Buffer.MemoryCopy((byte*)from + (head * fromRoom * token), (byte*)to + (head * toRoom * token), tokens * token, tokens * token);
+        }
+    }
 
     /// <summary>A tensor [batch, heads, tokens, head size] over memory.</summary>
     protected OrtValue View(LayerCache layer, nint start, int tokens) =>

@@ -46,6 +46,36 @@ internal sealed class SharedKvCache : KvCache
         _bound = false;
     }
 
+    // On a GPU only where the memory stays: a larger one would be another CUDA graph anyway, and prefill is fast there.
+    protected override bool Keep(int tokens, int capacity)
+    {
+        if (capacity == Capacity)
+        {
+            return true;
+        }
+
+        if (Place is not CpuPlace)
+        {
+            return false;
+        }
+
+        TensorMemory old = _memory!;
+        _memory = null;
+        Allocate(capacity);
+        nint from = old.Start;
+        nint to = _memory!.Start;
+        for (int i = 0; i < _values.Length; i++)
+        {
+            LayerCache layer = Signature.Layers[i / 2];
+            CopyHeads(layer, from, Capacity, to, capacity, tokens);
+            from += (nint)TensorMemory.Aligned(Bytes(layer, Capacity));
+            to += (nint)TensorMemory.Aligned(Bytes(layer, capacity));
+        }
+
+        old.Dispose();
+        return true;
+    }
+
     protected override void Begin(OrtIoBinding binding)
     {
         if (_bound)

@@ -40,6 +40,13 @@ internal sealed class StepInputs(TensorPlace place, ModelSignature signature, in
         }
     }
 
+    /// <summary>Takes note of tokens that a single sequence begins with, and that need not be run.</summary>
+    public void Hold(int tokens)
+    {
+        _mask?.WriteRange(0, tokens, 1, 0);
+        Wrote(tokens);
+    }
+
     /// <summary>Makes room for runs of this many tokens of each sequence.</summary>
     /// <returns>Whether an address is new.</returns>
     public bool Reserve(int length) => _ids.Reserve(length * batch) | _positions?.Reserve(length * batch) == true;

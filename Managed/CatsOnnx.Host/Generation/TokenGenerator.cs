@@ -5,6 +5,7 @@ using System.Text;
 using System.Threading.Channels;
 using CatsOnnx.GraphRewriter.Model;
 using CatsOnnx.GraphRewriter.Passes;
+using CatsOnnx.Sampling;
 using CatsOnnx.Session;
 using CatsOnnx.Tokenization;
 
@@ -40,6 +41,9 @@ public sealed class TokenGenerator : IDisposable
     private readonly CancellationTokenSource _disposed = new();
     private readonly bool _ownsSession;
     private DecodeStep? _step;
+    private int[] _lastPrompt = []; // of the request before, whose tokens the cache may hold
+    private List<int> _lastAnswer = [];
+    private float? _lastScale;
     private int _disposing;
 
     /// <summary>A generator on a session and its tokenizer; both must outlive it.</summary>
@@ -217,13 +221,19 @@ public sealed class TokenGenerator : IDisposable
         List<int> ids = new(Math.Min(request.MaxNewTokens, 4096));
         StringBuilder text = new();
         FinishReason? reason = null;
+        ISampler sampler = options.Sampling is null ? options.Sampler : SamplerChain.Of(options.Sampling);
+        sampler = sampler is Greedy ? sampler : new TextSampler(sampler, request.Ids, ids);
 
         long start = Stopwatch.GetTimestamp();
         _step ??= Session.Signature.HasCache
             ? new CachedDecodeStep(Session, _options)
             : new RecomputeStep(Session);
-        _step.Begin(request.Ids.Length + request.MaxNewTokens - 1, options.ThresholdScale);
-        int next = _step.Choose(request.Ids, options.Sampler, cancellationToken);
+        int kept = options.ReusePrefix && options.ThresholdScale == _lastScale ? SharedPrefix(request.Ids) : 0;
+        _lastPrompt = [.. request.Ids]; // the caller may change its own
+        _lastAnswer = ids;
+        _lastScale = options.ThresholdScale;
+        kept = _step.Resume(kept, request.Ids.Length + request.MaxNewTokens - 1, options.ThresholdScale);
+        int next = _step.Choose(request.Ids.AsSpan(kept), sampler, cancellationToken);
         long first = Stopwatch.GetTimestamp();
         while (true)
         {
@@ -242,7 +252,7 @@ public sealed class TokenGenerator : IDisposable
             }
 
             cancellationToken.ThrowIfCancellationRequested(); // the callback may have ended the request or the generator
-            next = _step.Choose([next], options.Sampler, cancellationToken);
+            next = _step.Choose([next], sampler, cancellationToken);
             _step.CountActive(counter);
         }
 
@@ -253,13 +263,29 @@ public sealed class TokenGenerator : IDisposable
             Give(null, rest);
         }
 
-        return new GenerationResult(ids, text.ToString(), filter.Stopped ? FinishReason.StopString : reason.Value, new GenerationStatistics(
-            request.Ids.Length, ids.Count, Stopwatch.GetElapsedTime(start, first), Stopwatch.GetElapsedTime(first, end), counter.Sparsity));
+        return new GenerationResult([.. ids], text.ToString(), filter.Stopped ? FinishReason.StopString : reason.Value, new GenerationStatistics(
+            request.Ids.Length, ids.Count, Stopwatch.GetElapsedTime(start, first), Stopwatch.GetElapsedTime(first, end), counter.Sparsity)
+        {
+            CachedTokens = kept,
+        });
 
         void Give(int? id, string certain)
         {
             text.Append(certain);
             onToken?.Invoke(new GeneratedToken(id, certain));
         }
+    }
+
+    // How many tokens of a prompt the request before began with; at least one is left to run, for its logits.
+    private int SharedPrefix(int[] ids)
+    {
+        int most = Math.Min(ids.Length - 1, _lastPrompt.Length + _lastAnswer.Count);
+        int shared = ids.AsSpan(0, Math.Min(most, _lastPrompt.Length)).CommonPrefixLength(_lastPrompt);
+        if (shared == _lastPrompt.Length)
+        {
+            shared += ids.AsSpan(shared, most - shared).CommonPrefixLength(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_lastAnswer));
+        }
+
+        return shared;
     }
 }

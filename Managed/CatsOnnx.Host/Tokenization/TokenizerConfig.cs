@@ -33,7 +33,8 @@ internal sealed record TokenizerConfig(string? BosToken, string? EosToken, bool?
         return config;
     }
 
-    private static string? Token(JsonFile root, string name)
+    /// <summary>A token that a file names, as text or as an object with its content; null where it names none.</summary>
+    public static string? Token(JsonFile root, string name)
     {
         if (root.Optional(name) is not JsonFile token)
         {

@@ -235,6 +235,33 @@ public sealed class CudaTests(ITestOutputHelper output) : IDisposable
         Assert.All(all, ids => Assert.Equal(expected, ids));
     }
 
+    // The scratch generator runs the prompt in the same pieces, so that float16 rounds alike.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_conversation_goes_on_from_the_cache(bool cudaGraph)
+    {
+        Need();
+        ModelFolder sparse = SparseDemo(0.5);
+        TextTokenizer tokenizer = sparse.LoadTokenizer();
+        using ModelSession session = ModelSession.Open(sparse, s_gpu);
+        int[] first = tokenizer.Encode(Prompt, addSpecialTokens: true);
+        using TokenGenerator kept = new(session, tokenizer, new TokenGeneratorOptions { CudaGraph = cudaGraph });
+        using TokenGenerator scratch = new(session, tokenizer, new TokenGeneratorOptions { CudaGraph = cudaGraph, PrefillChunk = first.Length });
+        GenerationOptions options = new() { MaxNewTokens = 60, StopTokens = [], ReusePrefix = true };
+        kept.Generate(first, options with { MaxNewTokens = 1 });
+        foreach (string next in (string[])[" was very old", ". The sea", " was very old and"])
+        {
+            int[] second = [.. first, .. tokenizer.Encode(next)];
+            GenerationResult result = kept.Generate(second, options);
+            Assert.InRange(result.Statistics.CachedTokens, first.Length, second.Length - 1);
+            if (result.Statistics.CachedTokens == first.Length)
+            {
+                Assert.Equal(scratch.Generate(second, options with { ReusePrefix = false }).Ids, result.Ids);
+            }
+        }
+    }
+
     [Fact]
     public void A_gpu_that_is_not_there_is_named()
     {

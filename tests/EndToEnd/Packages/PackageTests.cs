@@ -11,7 +11,7 @@ namespace CatsOnnx.Tests.EndToEnd.Packages;
 public sealed class PackageTests(PackedFeed feed) : IClassFixture<PackedFeed>
 {
     private const string Library = "runtimes/linux-x64/native/libcats_onnx.so";
-    private static readonly string[] Libraries = ["CatsOnnx", "CatsOnnx.Calibration", "CatsOnnx.Evaluation", "CatsOnnx.GraphRewriter"];
+    private static readonly string[] Libraries = ["CatsOnnx", "CatsOnnx.Calibration", "CatsOnnx.DependencyInjection", "CatsOnnx.Evaluation", "CatsOnnx.GraphRewriter"];
     private static readonly string[] Natives = ["CatsOnnx.Native", "CatsOnnx.Native.Cuda"];
 
     private static IEnumerable<string> All => [.. Libraries, .. Natives, "CatsOnnx.Tool"];
