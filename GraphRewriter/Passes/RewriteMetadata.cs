@@ -24,6 +24,18 @@ internal static class RewriteMetadata
     /// <summary>SHA-256 of the thresholds.</summary>
     public const string Thresholds = "cats.thresholds_sha256";
 
+    /// <summary>"layer" or "neuron".</summary>
+    public const string Method = "cats.method";
+
+    /// <summary>The sparsity that was asked for.</summary>
+    public const string TargetSparsity = "cats.target_sparsity";
+
+    /// <summary>SHA-256 of the calibration text.</summary>
+    public const string TextSha256 = "cats.calibration_text_sha256";
+
+    /// <summary>Tokens of the calibration text.</summary>
+    public const string TextTokens = "cats.calibration_tokens";
+
     private const string Prefix = "cats.";
     private const string Mlps = "cats.mlps";
     private const string Layers = "cats.layers";
@@ -63,10 +75,10 @@ internal static class RewriteMetadata
     {
         Set(model, "cats.tool_version", ToolVersion);
         Set(model, "cats.library_version", libraryVersion);
-        Set(model, "cats.calibration_text_sha256", table.TextSha256);
-        Set(model, "cats.calibration_tokens", table.TextTokens.ToString(CultureInfo.InvariantCulture));
-        Set(model, "cats.method", table.Method);
-        Set(model, "cats.target_sparsity", table.TargetSparsity.ToString("R", CultureInfo.InvariantCulture));
+        Set(model, TextSha256, table.TextSha256);
+        Set(model, TextTokens, table.TextTokens.ToString(CultureInfo.InvariantCulture));
+        Set(model, Method, table.Method);
+        Set(model, TargetSparsity, table.TargetSparsity.ToString("R", CultureInfo.InvariantCulture));
         double achieved = table.Layers.Count == 0 ? 0 : table.Layers.Average(layer => layer.Sparsity);
         Set(model, "cats.achieved_sparsity", achieved.ToString("R", CultureInfo.InvariantCulture));
         Set(model, Thresholds, HashOf(table));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A model opened for evaluation: its graph in memory counts the active neurons of each sparse layer.
+using CatsOnnx.GraphRewriter.Model;
 using CatsOnnx.GraphRewriter.Passes;
 using CatsOnnx.Session;
 using CatsOnnx.Text;
@@ -34,10 +35,12 @@ internal sealed class EvaluatedModel : IDisposable
     /// <summary>Whether tokens can be read after others.</summary>
     public bool HasCache => _session.Signature.HasCache && _session.Signature.FixedSequence is null;
 
-    /// <summary>Opens a model.</summary>
-    public static EvaluatedModel Open(ModelFolder folder, ModelSessionOptions options, float? thresholdScale)
+    /// <summary>Opens a model, or a changed copy of its graph.</summary>
+    public static EvaluatedModel Open(ModelFolder folder, ModelSessionOptions options, float? thresholdScale, OnnxModel? graph = null)
     {
-        ModelSession session = ModelSession.OpenCounting(folder, out IReadOnlyList<ActiveCount> counts, options);
+        ModelSession session = graph is null
+            ? ModelSession.OpenCounting(folder, out IReadOnlyList<ActiveCount> counts, options)
+            : ModelSession.OpenCounting(graph, folder, out counts, options);
         return new EvaluatedModel(session, counts, thresholdScale);
     }
 

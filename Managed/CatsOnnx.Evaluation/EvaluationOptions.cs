@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What an evaluation may be told.
+using CatsOnnx.GraphRewriter.Model;
 using CatsOnnx.Session;
 using CatsOnnx.Text;
 
@@ -10,6 +11,9 @@ public sealed record EvaluationOptions
 {
     /// <summary>A model to compare with (usually the dense one): adds <see cref="EvaluationResult.Kl"/> and <see cref="EvaluationResult.Top1Agreement"/>.</summary>
     public ModelFolder? Against { get; init; }
+
+    /// <summary>A changed copy of the one evaluated model's graph, run in place of its file: sparse without a file written. It is not changed.</summary>
+    public OnnxModel? Graph { get; init; }
 
     /// <summary>Multiplies every threshold of the evaluated model (not of <see cref="Against"/>): 0 is dense, null leaves 1.</summary>
     public float? ThresholdScale { get; init; }

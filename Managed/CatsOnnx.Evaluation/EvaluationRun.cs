@@ -38,17 +38,22 @@ public static class EvaluationRun
         ArgumentNullException.ThrowIfNull(models);
         ArgumentNullException.ThrowIfNull(windows);
         options ??= new();
+        if (options.Graph is not null && models.Count != 1)
+        {
+            throw new ArgumentException($"A graph in memory is that of one model; {models.Count} are evaluated.", nameof(options));
+        }
+
         List<EvaluatedModel> opened = [];
         EvaluatedModel? other = null;
         try
         {
             foreach (ModelFolder model in models)
             {
-                opened.Add(EvaluatedModel.Open(model, options.Session, options.ThresholdScale));
+                opened.Add(EvaluatedModel.Open(model, options.Session, options.ThresholdScale, options.Graph));
             }
 
-            // With a scale the model compared with is another one than the same files without.
-            int same = options.ThresholdScale is null ? models.ToList().FindIndex(model => model.ModelPath == options.Against?.ModelPath) : -1;
+            // With a scale, or a graph in memory, the model compared with is another one than the same files without.
+            int same = options.ThresholdScale is null && options.Graph is null ? models.ToList().FindIndex(model => model.ModelPath == options.Against?.ModelPath) : -1;
             other = options.Against is null ? null
                 : same >= 0 ? opened[same]
                 : EvaluatedModel.Open(options.Against, options.Session, thresholdScale: null);

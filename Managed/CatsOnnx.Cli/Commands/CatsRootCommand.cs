@@ -29,6 +29,7 @@ internal static class CatsRootCommand
         GenerateCommand.Create(),
         MakeModelCommand.Create(),
         BenchCommand.Create(),
+        ReportCommand.Create(),
         DemoCommand.Create(),
     };
 }

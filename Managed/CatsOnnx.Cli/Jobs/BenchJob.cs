@@ -40,7 +40,7 @@ internal static class BenchJob
         try
         {
             ModelInput source = Source(request, work, cancellation);
-            GateObservations observations = Calibrate(source, request, cancellation);
+            GateObservations observations = request.Observations ?? Calibrate(source, request, cancellation);
             string rewritten = Path.Combine(work, "rewritten");
             RewriteReport report = Rewrite(source, observations.ToThresholds(request.Sparsities[0]), rewritten, cancellation);
             long bytes = MlpBytes(report);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a benchmark was asked for, and what it found.
 using System.Text.Json.Nodes;
+using CatsOnnx.Calibration;
 using CatsOnnx.Cli.Terminal;
 using CatsOnnx.Evaluation.Speed;
 using CatsOnnx.GraphRewriter.Synthesis;
@@ -17,6 +18,9 @@ internal sealed record BenchRequest
     public DecoderDtype Dtype { get; init; }
 
     public IReadOnlyList<string> Texts { get; init; } = [];
+
+    /// <summary>What a calibration saw already; null makes one.</summary>
+    public GateObservations? Observations { get; init; }
 
     public required IReadOnlyList<double> Sparsities { get; init; }
 

@@ -18,5 +18,8 @@ internal static class Quantity
 
     public static string Percent(double? share) => share is { } value ? Text($"{value * 100:0.0}%") : "-";
 
+    /// <summary>A share that was asked for: 50%, 62.5%.</summary>
+    public static string Share(double share) => Text($"{share * 100:0.##}%");
+
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -19,9 +19,16 @@ public static class DecodeComparison
     /// <param name="block">Steps timed in a row: 1 on the CPU.</param>
     /// <param name="vocabSize">Ids are below it.</param>
     /// <param name="cancellation">Ends it early.</param>
+    /// <param name="scales">[decoders]: what multiplies each one's thresholds; null leaves all.</param>
     /// <returns>[decoders][steps / block]: milliseconds of a step, the mean of its block.</returns>
     public static double[][] StepTimes(
-        IReadOnlyList<BatchDecoder> decoders, int context, int steps, int block, int vocabSize, CancellationToken cancellation = default)
+        IReadOnlyList<BatchDecoder> decoders,
+        int context,
+        int steps,
+        int block,
+        int vocabSize,
+        CancellationToken cancellation = default,
+        IReadOnlyList<float>? scales = null)
     {
         ArgumentNullException.ThrowIfNull(decoders);
         ArgumentOutOfRangeException.ThrowIfLessThan(block, 1);
@@ -34,7 +41,7 @@ public static class DecodeComparison
         double[][] times = [.. decoders.Select(_ => new double[blocks])];
         for (int i = 0; i < decoders.Count; i++)
         {
-            decoders[i].Begin(context + Warmup + (blocks * (block + first)) + CountedSteps);
+            decoders[i].Begin(context + Warmup + (blocks * (block + first)) + CountedSteps, scales?[i]);
             decoders[i].Counting = false;
             decoders[i].Run(prompt, next[i], cancellation);
             Steps(i, Warmup);

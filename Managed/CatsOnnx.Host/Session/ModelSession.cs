@@ -111,6 +111,21 @@ public sealed class ModelSession : IDisposable
         return counts.Count == 0 ? Open(folder, options) : Open(graph, folder, options, [.. counts.Select(count => count.Output)]);
     }
 
+    /// <summary>Opens a changed copy of a folder's graph with an output of active neurons for each sparse layer.</summary>
+    /// <param name="graph">The copy; it is not changed.</param>
+    /// <param name="folder">The model that it was made from.</param>
+    /// <param name="counts">The outputs, and each layer's number of neurons; none for a dense graph.</param>
+    /// <param name="options">Options, or null for the default ones.</param>
+    /// <exception cref="InvalidDataException">ONNX Runtime cannot load the graph, or it is no language model that is understood.</exception>
+    /// <exception cref="DllNotFoundException">The model uses ai.cats and the native library is nowhere.</exception>
+    public static ModelSession OpenCounting(OnnxModel graph, ModelFolder folder, out IReadOnlyList<ActiveCount> counts, ModelSessionOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
+        OnnxModel copy = graph.Clone();
+        counts = ExposeActiveCounts.Apply(copy);
+        return Open(copy, folder, options, [.. counts.Select(count => count.Output)]);
+    }
+
     /// <summary>Opens a changed copy of a folder's graph; a configured sliding window is put into it as <see cref="Open(ModelFolder, ModelSessionOptions?)"/> does.</summary>
     /// <param name="graph">The copy; its attention nodes may change.</param>
     /// <param name="folder">The model that it was made from.</param>
