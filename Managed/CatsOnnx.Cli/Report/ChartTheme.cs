@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The colours of a chart, for a light page and for a dark one.
 using ScottPlot;
+using SkiaSharp;
 
 namespace CatsOnnx.Cli.Report;
 
@@ -11,6 +12,10 @@ internal sealed record ChartTheme(Color Background, Color Text, Color Grid, Colo
 
     public static ChartTheme Dark { get; } = new(
         Hex("#161b22"), Hex("#d5dbe3"), Hex("#2b323c"), Hex("#2f5f9e"), Hex("#ff9b8a"), [.. Hexes("#6fb1ff", "#ffa95c", "#5fd39b", "#c9a2ff", "#ff8fa8", "#aab4c0")]);
+
+    // ScottPlot's own choice is whatever the system calls its default, often a serif.
+    private static readonly string? s_font = new[] { "Noto Sans", "Open Sans", "DejaVu Sans", "Liberation Sans", "Arial", "Segoe UI" }
+        .FirstOrDefault(name => SKFontManager.Default.FontFamilies.Contains(name));
 
     public Color Of(int series) => Series[series % Series.Length];
 
@@ -30,6 +35,11 @@ internal sealed record ChartTheme(Color Background, Color Text, Color Grid, Colo
         plot.YLabel(y, size: 12);
         plot.Axes.Bottom.Label.Bold = false;
         plot.Axes.Left.Label.Bold = false;
+        if (s_font is not null)
+        {
+            plot.Font.Set(s_font);
+        }
+
         plot.Legend.BackgroundColor = Background;
         plot.Legend.FontColor = Text;
         plot.Legend.OutlineColor = Grid;

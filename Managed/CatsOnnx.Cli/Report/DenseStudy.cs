@@ -13,7 +13,7 @@ namespace CatsOnnx.Cli.Report;
 
 internal sealed class DenseStudy(ModelStudy study)
 {
-    private const string NothingToSkip = "No MLP of this model can be rewritten, so nothing can be skipped; the table above says why.";
+    private const string NothingToSkip = "No MLP of this model can be rewritten, so nothing can be skipped; the table of its MLPs says why.";
 
     public ModelFindings Run(RewriteReport report)
     {
@@ -96,6 +96,12 @@ internal sealed class DenseStudy(ModelStudy study)
         // On a GPU each sparsity was timed with and without a CUDA graph; the first is the faster way and the default.
         BenchRow[] best = [.. rows.GroupBy(row => row.Target).Select(group => group.First())];
         return [.. best.Select(row => new SpeedPoint(
-            Quantity.Share(row.Target), row.Measured, 1e3 / row.Token.CandidateMilliseconds, 1e3 / row.Token.BaselineMilliseconds, row.Token.Ratio, command))];
+            Quantity.Share(row.Target),
+            row.Measured,
+            1e3 / row.Token.CandidateMilliseconds,
+            1e3 / row.Token.BaselineMilliseconds,
+            row.Token.Ratio,
+            (row.Token.LowerRatio, row.Token.UpperRatio),
+            command))];
     }
 }

@@ -10,7 +10,8 @@ internal static class GateChart
 {
     private const int Width = 430;
     private const int Height = 240;
-    private const int BinsInBar = 16; // of the 128 bins of a power of two: 8 bars to a doubling
+    private const int BarsInOctave = 6; // an octave: from a value to its double
+    private const int MostOctaves = 40;
     private const double LeftOut = .002; // the share of the smallest activations that the axis leaves out at most
 
     public static Chart Make(string file, string title, LayerGates layer, bool weighed)
@@ -24,7 +25,7 @@ internal static class GateChart
             area.FillColor = theme.Fill;
             area.LineWidth = 0;
             area.MarkerStyle = MarkerStyle.None;
-            double top = y.Max() * 1.3;
+            double top = Math.Max(y.Max(), 1e-3) * 1.3;
             for (int index = 0; index < layer.Cuts.Count; index++)
             {
                 Draw(plot, layer.Cuts[index], top, index % 2, theme);
@@ -52,39 +53,35 @@ internal static class GateChart
 
     private static double Largest(LayerGates layer) => layer.Cuts.Count == 0 ? double.MinValue : Math.Log10(layer.Cuts.Max(cut => cut.Value));
 
-    /// <summary>The outline of the bars: x as powers of ten, y in percent.</summary>
+    /// <summary>The outline of bars of equal width on the logarithmic axis: x as powers of ten, y in percent. The histogram's
+    /// bins are equal only within a power of two, so bars take their share of them.</summary>
     private static (double[] X, double[] Y) Steps(GateHistogram histogram)
     {
         int last = GateHistogram.BinOf(float.MaxValue);
-        while (last > BinsInBar && histogram.Counts[last] == 0)
+        while (last > 1 && histogram.Counts[last] == 0)
         {
             last--;
         }
 
-        int smallest = histogram.Total == 0 ? last : GateHistogram.BinOf(histogram.Quantile(LeftOut));
-        int first = Math.Max(BinsInBar, Math.Max(smallest, last - (128 * 40))) / BinsInBar;
+        int right = (int)Math.Ceiling(BarsInOctave * Math.Log2(GateHistogram.LowerEdge(Math.Min(last + 1, GateHistogram.BinOf(float.MaxValue)))));
+        double smallest = histogram.Total == 0 ? 0 : histogram.Quantile(LeftOut);
+        int left = Math.Max(right - (BarsInOctave * MostOctaves), smallest > 0 ? (int)Math.Floor(BarsInOctave * Math.Log2(smallest)) : int.MinValue);
+        left = Math.Min(left, right - 1);
         List<double> x = [];
         List<double> y = [];
-        for (int bar = first; bar <= last / BinsInBar; bar++)
+        double below = histogram.FractionBelow(Edge(left));
+        for (int bar = left; bar < right; bar++)
         {
-            long count = 0;
-            foreach (long bin in histogram.Counts.Slice(bar * BinsInBar, BinsInBar))
-            {
-                count += bin;
-            }
-
-            x.AddRange([Math.Log10(GateHistogram.LowerEdge(bar * BinsInBar)), Math.Log10(UpperEdge(bar))]);
-            y.AddRange([100.0 * count / Math.Max(1, histogram.Total), 100.0 * count / Math.Max(1, histogram.Total)]);
+            double next = histogram.FractionBelow(Edge(bar + 1));
+            x.AddRange([Math.Log10(Edge(bar)), Math.Log10(Edge(bar + 1))]);
+            y.AddRange([100 * (next - below), 100 * (next - below)]);
+            below = next;
         }
 
         return ([.. x], [.. y]);
     }
 
-    private static double UpperEdge(int bar)
-    {
-        float edge = GateHistogram.LowerEdge(Math.Min((bar + 1) * BinsInBar, GateHistogram.BinCount - 1));
-        return float.IsFinite(edge) ? edge : float.MaxValue;
-    }
+    private static float Edge(int bar) => (float)Math.Min(Math.Pow(2, (double)bar / BarsInOctave), float.MaxValue);
 
     private static NumericManual Decades(double left, double right)
     {

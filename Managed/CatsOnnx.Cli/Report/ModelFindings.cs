@@ -65,8 +65,10 @@ internal sealed record QualityPoint(string Label, double Sparsity, double? Perpl
 /// <param name="TokensPerSecond">Of one sequence.</param>
 /// <param name="Baseline">Tokens per second of the dense model (a rewritten one at scale 0) that took turns with it.</param>
 /// <param name="Ratio">How many times the baseline's speed: the median of the pairs.</param>
+/// <param name="Quartiles">Of the pairs' ratios.</param>
 /// <param name="Command">The command that gives these numbers.</param>
-internal sealed record SpeedPoint(string Label, double? Sparsity, double TokensPerSecond, double Baseline, double Ratio, string Command);
+internal sealed record SpeedPoint(
+    string Label, double? Sparsity, double TokensPerSecond, double Baseline, double Ratio, (double Lower, double Upper) Quartiles, string Command);
 
 /// <summary>A layer's gate activations, and where thresholds cut them.</summary>
 /// <param name="Name">The MLP.</param>

@@ -11,7 +11,9 @@ internal static class ModelNames
         List<string> names = [];
         foreach (ModelFolder folder in folders)
         {
-            string own = Path.GetFileName(Path.TrimEndingDirectorySeparator(folder.Layout == ModelLayout.Bare ? Path.GetFileNameWithoutExtension(folder.ModelPath) : folder.Root));
+            // Nearly every export is called model.onnx; its folder says more.
+            string stem = Path.GetFileNameWithoutExtension(folder.ModelPath);
+            string own = folder.Layout != ModelLayout.Bare || stem == "model" ? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder.Root))) : stem;
             string name = new([.. own.Select(letter => char.IsAsciiLetterOrDigit(letter) || letter is '-' or '_' or '.' ? letter : '-')]);
             name = name.Trim('.') is { Length: > 0 } kept ? kept : "model";
             string unique = name;

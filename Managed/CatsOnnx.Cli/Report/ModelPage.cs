@@ -125,15 +125,14 @@ internal static class ModelPage
 
             page.Raw("</div>");
             page.Table(
-                ["layer", "MLP", "activations", .. model.Gates[0].Cuts.Select(cut => "threshold " + cut.Label), "share below"],
+                ["layer", "MLP", .. model.Gates[0].Cuts.Select(cut => $"{cut.Label}: threshold, below")],
                 model.Gates.Select((layer, index) => (string[])
                 [
-                    index.ToString(CultureInfo.InvariantCulture), layer.Name, layer.Histogram.Total.ToString(CultureInfo.InvariantCulture),
-                    .. model.Gates[0].Cuts.Select(cut => layer.Cuts.FirstOrDefault(own => own.Label == cut.Label) is { } own ? Number(own.Value) : "-"),
-                    string.Join(" / ", layer.Cuts.Select(cut => Quantity.Percent(cut.Below))),
+                    index.ToString(CultureInfo.InvariantCulture), layer.Name,
+                    .. model.Gates[0].Cuts.Select(cut => layer.Cuts.FirstOrDefault(own => own.Label == cut.Label) is { } own ? $"{Number(own.Value)}, {Quantity.Percent(own.Below)}" : "-"),
                 ]),
                 2,
-                4 + model.Gates[0].Cuts.Count);
+                2 + model.Gates[0].Cuts.Count);
             page.Commands(model.Gates[0].Cuts.Count == 0 || model.Rewritten
                 ? [commands.Calibrate(model.Path, model.Thresholds?.TargetSparsity ?? .5, model.Method)]
                 : commands.CalibrateAll(model.Path, model.Method));

@@ -44,6 +44,7 @@ internal static class ReportDocumentJson
             ["tokens_per_second"] = ToolOutput.Number(point.TokensPerSecond),
             ["dense_tokens_per_second"] = ToolOutput.Number(point.Baseline),
             ["speedup"] = ToolOutput.Number(point.Ratio),
+            ["speedup_quartiles"] = Numbers([point.Quartiles.Lower, point.Quartiles.Upper]),
             ["command"] = point.Command,
         })]);
         document["missing"] = new JsonObject(model.Missing.Select(entry =>

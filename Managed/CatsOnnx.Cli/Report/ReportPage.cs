@@ -76,20 +76,21 @@ internal static class ReportPage
         if (models.Any(model => model.Speed.Count > 0))
         {
             page.Table(
-                ["model", "setting", "neurons skipped", "tokens per second", "dense beside it", "times dense"],
+                ["model", "setting", "neurons skipped", "tokens per second", "dense beside it", "times dense", "quartiles"],
                 models.SelectMany(model => model.Speed.Select(point => (string[])
                 [
                     model.Name, point.Label, Quantity.Percent(point.Sparsity), Number(point.TokensPerSecond, "0.0"), Number(point.Baseline, "0.0"), Number(point.Ratio, "0.00"),
+                    $"{Number(point.Quartiles.Lower, "0.00")} to {Number(point.Quartiles.Upper, "0.00")}",
                 ])),
                 2,
-                6);
+                7);
             string random = models.Any(model => !model.Rewritten && model.Speed.Count > 0 && model.Gates.Count == 0)
                 ? "Without a text the thresholds of dense models are those of random tokens. "
                 : "";
             string ways = models.Any(model => model.Rewritten)
                 ? " cats generate shows the speed of one scale of a rewritten model alone."
                 : "";
-            page.Paragraph(FormattableString.Invariant($"{random}Medians of {request.Steps} steps after {request.Context} tokens of random context; dense and sparse took turns step by step, so that what else this machine did met both; the last column is the median of the pairs, and for a rewritten model dense is scale 0. A small model fits the processor's cache and gains little or nothing: what CATS saves is reading weights from memory.{ways}"), "soft");
+            page.Paragraph(FormattableString.Invariant($"{random}Medians of {request.Steps} steps after {request.Context} tokens of random context; dense and sparse took turns step by step, so that what else this machine did met both; times dense is the median of the pairs, with their quartiles, and for a rewritten model dense is scale 0. A small model fits the processor's cache and gains little or nothing: what CATS saves is reading weights from memory.{ways}"), "soft");
             page.Commands(models.SelectMany(model => model.Speed.Select(point => point.Command)));
         }
 

@@ -111,12 +111,14 @@ internal sealed class RewrittenStudy(ModelStudy study)
                 session.Signature.VocabSize,
                 study.Cancellation,
                 [.. s_scales.Select(scale => (float)scale)]);
+            PairedTiming[] pairs = [.. times.Select(own => PairedTiming.Of(times[0], own))];
             return [.. s_scales.Select((scale, index) => new SpeedPoint(
                 Label(scale),
                 decoders[index].Sparsity,
-                1e3 / PairedTiming.Quantile(times[index], .5),
-                1e3 / PairedTiming.Quantile(times[0], .5),
-                PairedTiming.Of(times[0], times[index]).Ratio,
+                1e3 / pairs[index].CandidateMilliseconds,
+                1e3 / pairs[index].BaselineMilliseconds,
+                pairs[index].Ratio,
+                (pairs[index].LowerRatio, pairs[index].UpperRatio),
                 study.Commands.Generate(study.Path, scale)))];
         }
         finally
