@@ -144,7 +144,7 @@ public sealed partial class CliReportTests : IClassFixture<CliReportTests.DemoRe
         Near(CliTool.Run(["eval", folder["sparse"], .. common]).Expect(0).Json, _demo.Dense.GetProperty("quality")[1], .01);
     }
 
-    [GeneratedRegex(@"(https?:)?//[a-z]", RegexOptions.IgnoreCase)]
+    [GeneratedRegex(@"https?:|ftp:", RegexOptions.IgnoreCase)]
     private static partial Regex Address();
 
     private static XElement Parse(string page)

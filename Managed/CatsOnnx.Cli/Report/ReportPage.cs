@@ -87,10 +87,13 @@ internal static class ReportPage
             string random = models.Any(model => !model.Rewritten && model.Speed.Count > 0 && model.Gates.Count == 0)
                 ? "Without a text the thresholds of dense models are those of random tokens. "
                 : "";
+            string other = models.Any(model => !model.Rewritten && model.Gates.Count > 0 && (model.Method != "layer" || request.MaxTokens is not null))
+                ? " cats bench calibrates by layer on the whole text, so that its sparsities differ a little from these."
+                : "";
             string ways = models.Any(model => model.Rewritten)
                 ? " cats generate shows the speed of one scale of a rewritten model alone."
                 : "";
-            page.Paragraph(FormattableString.Invariant($"{random}Medians of {request.Steps} steps after {request.Context} tokens of random context; dense and sparse took turns step by step, so that what else this machine did met both; times dense is the median of the pairs, with their quartiles, and for a rewritten model dense is scale 0. A small model fits the processor's cache and gains little or nothing: what CATS saves is reading weights from memory.{ways}"), "soft");
+            page.Paragraph(FormattableString.Invariant($"{random}Medians of {request.Steps} steps after {request.Context} tokens of random context; dense and sparse took turns step by step, so that what else this machine did met both; times dense is the median of the pairs, with their quartiles, and for a rewritten model dense is scale 0. A small model fits the processor's cache and gains little or nothing: what CATS saves is reading weights from memory.{other}{ways}"), "soft");
             page.Commands(models.SelectMany(model => model.Speed.Select(point => point.Command)));
         }
 
