@@ -31,9 +31,9 @@ internal static class ReportJob
         }
 
         ReportCharts charts = ReportCharts.Of(findings);
-        if (!Chart.HasFonts)
+        if (charts.All.Any() && Chart.FontsMissing is { } remedy)
         {
-            output.Warn($"no font was found: the charts have no labels (the tables have every number). On Debian and Ubuntu: apt-get install fonts-dejavu-core");
+            output.Warn($"{remedy}");
         }
 
         string[] files = Write(transaction.StagingFolder, ReportPage.Make(request, findings, charts), charts, cancellation);
@@ -59,7 +59,7 @@ internal static class ReportJob
 
     private static void Print(ReportRequest request, List<ModelFindings> findings, string[] files, TimeSpan time, ToolOutput output)
     {
-        output.Line($"{Path.Combine(request.Output, PageName)}: {findings.Count} {(findings.Count == 1 ? "model" : "models")}, {files.Length - 1} charts, {Quantity.Seconds(time)}");
+        output.Line($"{Path.Combine(request.Output, PageName)}: {findings.Count} {(findings.Count == 1 ? "model" : "models")}, {files.Length - 1} {(files.Length == 2 ? "chart" : "charts")}, {Quantity.Seconds(time)}");
         foreach (ModelFindings model in findings)
         {
             foreach (string line in model.Quality.Select(point => ToolOutput.Format($"{point.Label,-10}  sparsity {Quantity.Percent(point.Sparsity),6}  perplexity {point.Perplexity:0.000}"))

@@ -14,8 +14,11 @@ internal sealed record Chart(string File, string Description, int Width, int Hei
 {
     public const int Scale = 2;
 
-    /// <summary>Whether a font was found to write labels with; without one charts are drawn with bare axes.</summary>
-    public static bool HasFonts => SkiaSharp.SKFontManager.Default.FontFamilyCount > 0;
+    /// <summary>What to do about charts with bare axes; null where a font was found to write labels with. (Skia has one family
+    /// also where it has no font: an empty one.)</summary>
+    public static string? FontsMissing { get; } = SkiaSharp.SKTypeface.Default.ContainsGlyph('0')
+        ? null
+        : "No font was found on this machine: the charts have no labels; the tables have every number. On Debian and Ubuntu: apt-get install fonts-dejavu-core";
 
     public static Chart Make(string file, string description, int width, int height, Func<ChartTheme, Plot> draw) =>
         new(file, description, width, height, Png(draw(ChartTheme.Light), width, height), Png(draw(ChartTheme.Dark), width, height));

@@ -17,6 +17,11 @@ internal static class ReportPage
         page.Element("h1", $"Sparsity of {string.Join(", ", models.Select(model => model.Name))}");
         page.Paragraph(Made(request, models), "soft");
         page.Raw($"<pre><code>{PageWriter.Encode(commands.Report())}</code></pre>");
+        if (charts.All.Any() && Chart.FontsMissing is { } remedy)
+        {
+            page.Paragraph(remedy, "missing");
+        }
+
         Quality(page, request, models, charts);
         Speed(page, request, models, charts);
         foreach ((ModelFindings model, ModelCharts own) in models.Zip(charts.Models))
