@@ -74,7 +74,7 @@ internal sealed class ChatCommands(Talk talk, ChatScreen screen)
         GenerationStatistics[] all = [.. talk.Answers.Select(answer => answer.Statistics).OfType<GenerationStatistics>()];
         if (all.Length == 0)
         {
-            screen.Say("no answer has ended yet");
+            screen.Say("no answer yet that came to its end");
             return;
         }
 

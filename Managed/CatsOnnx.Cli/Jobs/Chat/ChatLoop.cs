@@ -31,10 +31,16 @@ internal sealed class ChatLoop(Talk talk, ChatScreen screen) : IDisposable
                 either.Token.ThrowIfCancellationRequested();
             }
 
+            if (!commands.IsOver)
+            {
+                screen.Leave();
+            }
+
             return ExitCode.Done;
         }
         catch (OperationCanceledException) when (_end.IsCancellationRequested)
         {
+            screen.Leave();
             return ExitCode.Interrupted;
         }
     }

@@ -30,4 +30,7 @@ internal abstract class ChatScreen
 
     /// <summary>Says what went wrong; the conversation goes on.</summary>
     public abstract void Complain(string text);
+
+    /// <summary>Ends the line that a person left open, by Ctrl+C or Ctrl+D.</summary>
+    public abstract void Leave();
 }

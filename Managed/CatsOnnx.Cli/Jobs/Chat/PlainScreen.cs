@@ -23,4 +23,8 @@ internal sealed class PlainScreen(ToolOutput output) : ChatScreen
     public override void Say(string text) => output.Line(text);
 
     public override void Complain(string text) => output.Note($"error: {text}");
+
+    public override void Leave()
+    {
+    }
 }

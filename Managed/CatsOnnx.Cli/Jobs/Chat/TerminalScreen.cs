@@ -37,5 +37,7 @@ internal sealed class TerminalScreen : ChatScreen
 
     public override void Complain(string text) => Styled(text, "red");
 
+    public override void Leave() => Console.Out.WriteLine();
+
     private void Styled(string text, string style) => _console.MarkupLine($"[{style}]{Markup.Escape(text)}[/]");
 }
