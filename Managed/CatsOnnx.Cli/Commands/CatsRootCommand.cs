@@ -28,7 +28,9 @@ internal static class CatsRootCommand
         EvalCommand.Create(),
         GenerateCommand.Create(),
         MakeModelCommand.Create(),
+        ChatCommand.Create(),
         BenchCommand.Create(),
+        DoctorCommand.Create(),
         DemoCommand.Create(),
     };
 }
