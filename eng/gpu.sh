@@ -67,6 +67,9 @@ tool_tests() {
   timeout 60 "$cats" rewrite $demo -o "$work/sparse" --thresholds "$work/thresholds.json" --check on --device cuda || failed=1
   timeout 60 "$cats" eval "$work/sparse" --text $demo/eval.txt --against $demo --max-perplexity-ratio 1.05 --device cuda || failed=1
   timeout 60 "$cats" generate "$work/sparse" --prompt "Once upon a time" --max-new-tokens 40 --device cuda || failed=1
+  timeout 60 "$cats" doctor "$work/sparse" --device cuda || failed=1
+  printf '%s\n' "Once upon a time" "/dial 2" "there was a man who" /stats |
+    timeout 60 "$cats" chat "$work/sparse" --raw --max-new-tokens 40 --device cuda || failed=1
   timeout 60 "$cats" bench $demo --text $demo/calibrate.txt --rows 1 2 --prefill 128 --device cuda || failed=1
   rm -rf "$work"
   return $failed

@@ -9,7 +9,7 @@ public sealed class CliDeviceTests
 {
     private static readonly string s_text = Path.Combine(CliTool.DemoModel, "calibrate.txt");
 
-    public static TheoryData<string> Verbs => ["generate", "eval", "calibrate", "rewrite", "bench", "demo"];
+    public static TheoryData<string> Verbs => ["generate", "chat", "eval", "calibrate", "rewrite", "bench", "demo"];
 
     [Theory]
     [MemberData(nameof(Verbs))]
@@ -20,6 +20,7 @@ public sealed class CliDeviceTests
         string[] more = verb switch
         {
             "generate" => [CliTool.DemoModel, "--prompt", "Once"],
+            "chat" => [CliTool.DemoModel, "--raw"],
             "calibrate" => [CliTool.DemoModel, "--text", s_text, "--max-tokens", "512", "-o", folder["out.json"]],
             "rewrite" => [CliTool.DemoModel, "--text", s_text, "--sparsity", "0.5", "-o", folder["out"]],
             "eval" => [CliTool.DemoModel, "--text", s_text],

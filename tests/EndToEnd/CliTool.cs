@@ -49,6 +49,22 @@ internal static class CliTool
     public static CliRun RunAfter(string shellSetting, params string[] arguments) =>
         Finish(Start("bash", ["-c", $"{shellSetting}; exec dotnet \"$@\"", "bash", Path, .. arguments]));
 
+    /// <summary>Runs the tool with lines typed into it.</summary>
+    public static CliRun RunWithInput(IEnumerable<string> lines, params string[] arguments)
+    {
+        Process process = StartWithInput(arguments);
+        foreach (string line in lines)
+        {
+            process.StandardInput.WriteLine(line);
+        }
+
+        process.StandardInput.Close();
+        return Finish(process);
+    }
+
+    /// <summary>Starts the tool with an open standard input and returns at once.</summary>
+    public static Process StartWithInput(params string[] arguments) => Start("dotnet", [Path, .. arguments], input: true);
+
     /// <summary>Starts the tool and returns at once.</summary>
     public static Process Start(params string[] arguments) => Start("dotnet", [Path, .. arguments]);
 
@@ -81,9 +97,9 @@ internal static class CliTool
         }));
     }
 
-    private static Process Start(string program, string[] arguments)
+    private static Process Start(string program, string[] arguments, bool input = false)
     {
-        ProcessStartInfo start = new(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        ProcessStartInfo start = new(program, arguments) { RedirectStandardInput = input, RedirectStandardOutput = true, RedirectStandardError = true };
         return Process.Start(start) ?? throw new InvalidOperationException($"{program} did not start.");
     }
 }

@@ -33,6 +33,13 @@ public sealed class CliUseTests
         ["eval", "m", "--text", "a.txt", "--threshold-scale", "-1"],
         ["generate", "m"],
         ["generate", "m", "--prompt", "x", "--max-new-tokens", "0"],
+        ["chat"],
+        ["chat", "m", "--raw", "--system", "x"],
+        ["chat", "m", "--raw", "--chat-template", "x"],
+        ["chat", "m", "--top-p", "0"],
+        ["chat", "m", "--top-k", "-1"],
+        ["doctor", "a", "b"],
+        ["doctor", "--device", "tpu"],
         ["make-model", "-o", "out"],
         ["make-model", "--shape", "gigantic", "-o", "out"],
         ["make-model", "--shape", "tiny", "--dtype", "int3", "-o", "out"]);
@@ -70,7 +77,7 @@ public sealed class CliUseTests
     public void Help_names_every_verb_and_version_is_one_line()
     {
         string help = CliTool.Run("--help").Expect(0).Output;
-        foreach (string verb in new[] { "inspect", "calibrate", "rewrite", "revert", "eval", "generate", "make-model", "bench", "report", "demo" })
+        foreach (string verb in new[] { "inspect", "calibrate", "rewrite", "revert", "eval", "generate", "chat", "make-model", "bench", "report", "doctor", "demo" })
         {
             Assert.Contains($"\n  {verb} ", help, StringComparison.Ordinal);
             Assert.Contains("Usage:", CliTool.Run(verb, "--help").Expect(0).Output, StringComparison.Ordinal);

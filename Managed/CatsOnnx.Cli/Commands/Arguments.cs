@@ -67,6 +67,9 @@ internal static class Arguments
     public static Option<double?> Limit(string name, string description) =>
         Number(name, description, "X", value => value >= 0 && double.IsFinite(value), "0 or more");
 
+    public static Option<double?> Probability(string name, string description) =>
+        Number(name, description, "0..1", value => value is > 0 and <= 1, "above 0 and at most 1");
+
     private static Option<double?> Number(string name, string description, string range, Func<double, bool> accepts, string words) => new(name)
     {
         Description = description,

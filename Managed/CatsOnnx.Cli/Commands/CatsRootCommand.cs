@@ -28,8 +28,10 @@ internal static class CatsRootCommand
         EvalCommand.Create(),
         GenerateCommand.Create(),
         MakeModelCommand.Create(),
+        ChatCommand.Create(),
         BenchCommand.Create(),
         ReportCommand.Create(),
+        DoctorCommand.Create(),
         DemoCommand.Create(),
     };
 }

@@ -9,6 +9,8 @@ internal sealed class Interruption : IDisposable
 {
     private const PosixSignal FileSizeLimit = (PosixSignal)25; // SIGXFSZ on Linux and macOS
 
+    private static Func<bool>? s_first;
+
     private readonly CancellationTokenSource _source = new();
     private readonly List<PosixSignalRegistration> _registrations = [];
 
@@ -24,6 +26,14 @@ internal sealed class Interruption : IDisposable
 
     public CancellationToken Token => _source.Token;
 
+    /// <summary>Offers each Ctrl+C to a verb that goes on after it, until the returned object is disposed.</summary>
+    /// <param name="first">Called on another thread. True: it was dealt with; false: it ends the run, as without an offer.</param>
+    public static IDisposable Offer(Func<bool> first)
+    {
+        s_first = first;
+        return new Offered();
+    }
+
     public void Dispose()
     {
         _registrations.ForEach(registration => registration.Dispose());
@@ -32,6 +42,12 @@ internal sealed class Interruption : IDisposable
 
     private void Cancel(PosixSignalContext context)
     {
+        if (context.Signal == PosixSignal.SIGINT && s_first is { } first && first())
+        {
+            context.Cancel = true;
+            return;
+        }
+
         if (_source.IsCancellationRequested)
         {
             Environment.Exit(ExitCode.Interrupted);
@@ -40,5 +56,10 @@ internal sealed class Interruption : IDisposable
         context.Cancel = true;
         Console.Error.WriteLine("interrupted: undoing what is half done (once more ends at once)");
         _source.Cancel();
+    }
+
+    private sealed class Offered : IDisposable
+    {
+        public void Dispose() => s_first = null;
     }
 }

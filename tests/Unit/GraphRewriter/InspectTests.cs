@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Any readable ONNX model can be looked through: other kinds of networks, odd files, very many nodes.
-using System.Diagnostics;
+using System.Runtime.InteropServices;
 using CatsOnnx.GraphRewriter;
 using CatsOnnx.GraphRewriter.Model;
 using CatsOnnx.GraphRewriter.Proto;
@@ -72,14 +72,15 @@ public sealed class InspectTests
         Assert.Equal(report.Mlps.Count, report.Refused);
     }
 
-    // 2,000 against 20,000 nodes: a quadratic search would take a hundred times as long, a linear one takes ten.
+    // 2,000 against 20,000 nodes: a quadratic search would take a hundred times as long and more, a linear one ten, and a
+    // few times that where the graph leaves the processor's cache. Processor time of this thread: other programs do not count.
     [Fact]
     public void Time_grows_with_the_number_of_nodes_and_not_with_its_square()
     {
         double small = Enumerable.Range(0, 5).Min(_ => Seconds(200));
-        double large = Enumerable.Range(0, 2).Min(_ => Seconds(2_000));
+        double large = Enumerable.Range(0, 3).Min(_ => Seconds(2_000));
         TestContext.Current.TestOutputHelper?.WriteLine($"2,000 nodes {small:F3} s, 20,000 nodes {large:F3} s");
-        Assert.InRange(large, 0, Math.Max(small * 40, 1));
+        Assert.InRange(large, 0, Math.Max(small * 75, 1));
     }
 
     private static double Seconds(int layers)
@@ -97,10 +98,27 @@ public sealed class InspectTests
         }
 
         OnnxModel model = g.Build(value);
-        Stopwatch watch = Stopwatch.StartNew();
+        double start = ProcessorSeconds();
         RewriteReport report = ModelRewriter.Inspect(model);
+        double seconds = ProcessorSeconds() - start;
         Assert.Equal((layers / 2, layers / 2), (report.Fusable, report.Refused));
-        return watch.Elapsed.TotalSeconds;
+        return seconds;
+    }
+
+    private static double ProcessorSeconds()
+    {
+        const int ThreadProcessorTime = 3; // CLOCK_THREAD_CPUTIME_ID
+        Assert.Equal(0, clock_gettime(ThreadProcessorTime, out ClockTime time));
+        return time.Seconds + (1e-9 * time.Nanoseconds);
+    }
+
+    [DllImport("libc")]
+    private static extern int clock_gettime(int clock, out ClockTime time);
+
+    private struct ClockTime
+    {
+        public long Seconds;
+        public long Nanoseconds;
     }
 
     private static OnnxModel Of(Func<MlpGraph, string> build)
