@@ -9,7 +9,6 @@ using CatsOnnx.GraphRewriter.Output;
 using CatsOnnx.GraphRewriter.Synthesis;
 using CatsOnnx.GraphRewriter.Thresholds;
 using CatsOnnx.Session;
-using CatsOnnx.Text;
 
 namespace CatsOnnx.Benchmarks;
 
@@ -34,7 +33,7 @@ internal static class SparseModel
         DecoderModel.Write(DecoderShape.Named(shape), DecoderDtype.Fp32, Seed, source);
         Console.WriteLine("calibrating on random tokens");
         ModelFolder folder = ModelFolder.Open(source);
-        ThresholdTable thresholds = CalibrationRun.Run(folder, RandomWindows(DecoderShape.Named(shape).VocabularySize), new CalibrationOptions { Sparsity = sparsity }).ToThresholds();
+        ThresholdTable thresholds = CalibrationRun.Run(folder, RandomText.Windows(Windows, WindowTokens, DecoderShape.Named(shape).VocabularySize), new CalibrationOptions { Sparsity = sparsity }).ToThresholds();
         Console.WriteLine($"rewriting to {rewritten}");
         OnnxModel model = OnnxModel.Load(folder.ModelPath);
         ModelRewriter.Rewrite(model, new RewriteOptions { Thresholds = thresholds, CheckFinite = false });
@@ -50,11 +49,5 @@ internal static class SparseModel
         string thresholds = Path.Combine(work, "thresholds.json");
         ThresholdTable.Uniform(ModelRewriter.Inspect(OnnxModel.Load(model)), .1f).Save(thresholds);
         return (model, thresholds);
-    }
-
-    private static TextWindows RandomWindows(int vocabulary)
-    {
-        Random random = new(1);
-        return TextWindows.FromIds([.. Enumerable.Range(0, (Windows * WindowTokens) + 1).Select(_ => random.Next(vocabulary))], length: WindowTokens);
     }
 }

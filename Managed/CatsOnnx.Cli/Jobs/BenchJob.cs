@@ -177,9 +177,8 @@ internal static class BenchJob
         }
         else
         {
-            Random random = new(1);
             int vocabulary = source.Folder.Config.VocabSize ?? throw new UnsuitableInputException($"{request.Model} says no vocab_size; give --text FILE to calibrate on.");
-            windows = TextWindows.FromIds([.. Enumerable.Range(0, (Windows * WindowTokens) + 1).Select(_ => random.Next(vocabulary))], length: WindowTokens);
+            windows = RandomText.Windows(Windows, WindowTokens, vocabulary);
         }
 
         return ProgressBar.Run("calibrating", "tokens", 1, progress => CalibrationRun.Run(

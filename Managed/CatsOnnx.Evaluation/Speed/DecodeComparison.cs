@@ -10,6 +10,7 @@ public static class DecodeComparison
 {
     private const int Warmup = 4; // a CUDA graph is captured in the first step
     private const int CountedSteps = 8;
+    private const int PromptSeed = 2;
 
     /// <summary>Times of one step. On a GPU, which is given each step before the one before is read, blocks of steps take turns:
     /// a block's first step fills the pipeline and is not timed.</summary>
@@ -36,7 +37,7 @@ public static class DecodeComparison
         int batch = decoders[0].Batch;
         int blocks = steps / block;
         int first = block > 1 ? 1 : 0;
-        int[] prompt = Prompt(batch * context, vocabSize);
+        int[] prompt = RandomText.Ids(batch * context, vocabSize, PromptSeed);
         int[][] next = [.. decoders.Select(_ => new int[batch])];
         double[][] times = [.. decoders.Select(_ => new double[blocks])];
         for (int i = 0; i < decoders.Count; i++)
@@ -89,7 +90,7 @@ public static class DecodeComparison
     {
         ArgumentNullException.ThrowIfNull(decoders);
         int batch = decoders[0].Batch;
-        int[] prompt = Prompt(batch * tokens, vocabSize);
+        int[] prompt = RandomText.Ids(batch * tokens, vocabSize, PromptSeed);
         int[] next = new int[batch];
         double[][] times = [.. decoders.Select(_ => new double[repeats])];
         for (int repeat = -1; repeat < repeats; repeat++)
@@ -109,11 +110,5 @@ public static class DecodeComparison
         }
 
         return times;
-    }
-
-    private static int[] Prompt(int tokens, int vocabSize)
-    {
-        Random random = new(2);
-        return [.. Enumerable.Range(0, tokens).Select(_ => random.Next(vocabSize))];
     }
 }

@@ -69,7 +69,7 @@ internal sealed class CachedDecodeStep : DecodeStep
         _inputs = new StepInputs(_place, _signature, batch);
         _greedy = GreedyOnDevice.Find(_place, _signature.LogitsType, batch);
         _extra = new ExtraOutputs(_signature.ExtraOutputs, [.. options.ActiveOutputs.Keys], _place, batch, _still);
-        _graph = _still && options.CudaGraph && session.UsesCudaGraph && _extra.AllStay;
+        _graph = _still && options.CudaGraph && _extra.AllStay;
 
         // Graphs with a branch for the first run take the whole prompt there; others take it in pieces, which bounds the
         // memory of the logits.

@@ -59,17 +59,16 @@ internal static class CustomOpLibrary
     }
 
     /// <summary>Whether the library was built with CUDA; false where it is nowhere.</summary>
-    public static unsafe bool HasCuda
+    public static bool HasCuda
     {
         get
         {
-            if (!TryExport("CatsDescribeOps", out nint function))
+            if (!TryExport("CatsDescribeOps", out _))
             {
                 return false;
             }
 
-            byte* text = ((delegate* unmanaged[Cdecl]<byte*>)function)();
-            using System.Text.Json.JsonDocument description = System.Text.Json.JsonDocument.Parse(Marshal.PtrToStringUTF8((nint)text) ?? "{}");
+            using System.Text.Json.JsonDocument description = System.Text.Json.JsonDocument.Parse(Describe());
             return description.RootElement.TryGetProperty("cuda_architectures", out System.Text.Json.JsonElement architectures)
                 && architectures.ValueKind == System.Text.Json.JsonValueKind.String;
         }

@@ -259,9 +259,11 @@ public sealed class ModelSession : IDisposable
             lock (s_creation)
             {
                 using CudaGate.Pass pass = CudaGate.Share();
-                CatsPlacement before = CatsPlacement.Now();
+                // A model without our nodes does not load the native library only to be counted.
+                bool counts = options.UseCatsKernels ?? usesCats;
+                CatsPlacement before = counts ? CatsPlacement.Now() : default;
                 InferenceSession session = open(made);
-                return new Opened(session, place, graph, refusal, CatsPlacement.Now() - before);
+                return new Opened(session, place, graph, refusal, counts ? CatsPlacement.Now() - before : default);
             }
         }
     }
