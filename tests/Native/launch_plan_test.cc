@@ -80,19 +80,21 @@ TEST(LaunchPlan, ScratchHoldsItsParts) {
 }
 
 TEST(LaunchPlan, TakesBulkCopiesForSeveralRowsWhereTheyAre) {
-  const auto neurons = [](DeviceLimits device, DType dtype, int64_t hidden, int64_t intermediate,
-                          bool aligned) {
-    return HasBulkNeurons(device, dtype, hidden, intermediate, aligned);
-  };
-  EXPECT_TRUE(neurons(kH200, DType::kF16, 4096, 11008, true));
-  EXPECT_TRUE(neurons(kH200, DType::kBF16, 5120, 13824, true));
+  EXPECT_TRUE(HasBulkRows(kH200, DType::kF16, 4096, 11008, true));
+  EXPECT_TRUE(HasBulkRows(kH200, DType::kBF16, 5120, 13824, true));
   EXPECT_TRUE(HasBulkCopies(kH200, DType::kF16, true));
-  EXPECT_FALSE(neurons(kH200, DType::kF32, 4096, 11008, true)) << "its products are not on the tensor cores";
-  EXPECT_FALSE(neurons(kH200, DType::kF16, 4096, 11008, false)) << "unaligned";
-  EXPECT_FALSE(neurons(kH200, DType::kF16, 4104, 11008, true)) << "not a size it is compiled for";
-  EXPECT_FALSE(neurons(kH200, DType::kF16, 4096, 131, true)) << "fewer neurons than blocks";
-  EXPECT_FALSE(neurons(kH200, DType::kF16, 4096, 132 * kMaxBulkNeurons + 1, true));
+  EXPECT_FALSE(HasBulkRows(kH200, DType::kF32, 4096, 11008, true)) << "its products are not on the tensor cores";
+  EXPECT_FALSE(HasBulkRows(kH200, DType::kF16, 4096, 11008, false)) << "unaligned";
+  EXPECT_FALSE(HasBulkRows(kH200, DType::kF16, 4104, 11008, true)) << "not a size it is compiled for";
+  EXPECT_FALSE(HasBulkRows(kH200, DType::kF16, 4096, 131, true)) << "fewer neurons than blocks";
+  EXPECT_FALSE(HasBulkRows(kH200, DType::kF16, 4096, 132 * kMaxBulkNeurons + 1, true));
   EXPECT_FALSE(HasBulkCopies({132, 80, 232448, true}, DType::kF16, true));
+  EXPECT_FALSE(HasBulkRows({kMaxBulkBlocks + 1, 90, 232448, true}, DType::kF16, 4096, 11008, true));
+  for (int hidden : kBulkHidden) {
+    EXPECT_TRUE(IsBulkHidden(hidden));
+    EXPECT_EQ(PartsRoom(false, hidden), kMaxBulkBlocks);
+    EXPECT_EQ(PartsRoom(true, hidden), 32);
+  }
 }
 
 TEST(LaunchPlan, TheScratchOfSeveralRowsIsAligned) {
@@ -101,9 +103,10 @@ TEST(LaunchPlan, TheScratchOfSeveralRowsIsAligned) {
       for (int64_t hidden : {0, 1, 37, 4096, 5120, 70000}) {
         for (int64_t intermediate : {0, 1, 16, 37, 11008}) {
           const SparseRowsScratch at(is_float32, rows, intermediate, hidden);
-          const int64_t parts = DownParts(is_float32, hidden);
-          ASSERT_GE(parts, 1);
-          ASSERT_LE(parts, kMaxDownParts);
+          const int64_t parts = PartsRoom(is_float32, hidden);
+          ASSERT_GE(DownParts(is_float32, hidden), 1);
+          ASSERT_LE(DownParts(is_float32, hidden), kMaxDownParts);
+          ASSERT_LE(parts, kMaxParts);
           EXPECT_EQ(at.parts % 4, 0);
           EXPECT_GE(at.parts * 4, intermediate) << "a byte for each neuron";
           EXPECT_GE(at.h - at.parts, parts * RowsCompiled(rows) * hidden);

@@ -2,7 +2,7 @@
 // Launches of the kernels for several rows.
 #include <algorithm>
 
-#include "kernels/cuda/bulk_rows_neurons.cuh"
+#include "kernels/cuda/bulk_rows.cuh"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/sparse_rows.cuh"
 #include "kernels/cuda/sparse_rows.h"
@@ -13,53 +13,43 @@ namespace {
 
 unsigned Tiles(int64_t size, int64_t tile) { return static_cast<unsigned>((size + tile - 1) / tile); }
 
-// ---- Decisions and h --------------------------------------------------------------------------------------
+// ---- One kernel for decisions, h and sums, with bulk copies ------------------------------------------------
 
-struct BulkNeurons {
+struct BulkKernel {
   void (*kernel)(GatedMlpArgs, RowGroup);
   size_t shared_bytes;
 };
 
 template <class T, int Hidden>
-BulkNeurons BulkNeuronsOf() {
-  static_assert(sizeof(BulkNeuronsShared<Hidden>) <= 227 * 1024);
-  return {BulkRowsNeurons<T, Hidden>, sizeof(BulkNeuronsShared<Hidden>)};
+BulkKernel BulkKernelOf() {
+  static_assert(IsBulkHidden(Hidden) && sizeof(BulkRowsShared<Hidden>) <= 227 * 1024);
+  return {BulkRows<T, Hidden>, sizeof(BulkRowsShared<Hidden>)};
 }
 
 template <class T>
-BulkNeurons BulkNeuronsOf(int64_t hidden) {
+BulkKernel BulkKernelOf(int64_t hidden) {
   switch (hidden) {  // kBulkHidden
     case 2048:
-      return BulkNeuronsOf<T, 2048>();
+      return BulkKernelOf<T, 2048>();
     case 3072:
-      return BulkNeuronsOf<T, 3072>();
+      return BulkKernelOf<T, 3072>();
     case 4096:
-      return BulkNeuronsOf<T, 4096>();
+      return BulkKernelOf<T, 4096>();
     case 5120:
-      return BulkNeuronsOf<T, 5120>();
+      return BulkKernelOf<T, 5120>();
     case 6144:
-      return BulkNeuronsOf<T, 6144>();
+      return BulkKernelOf<T, 6144>();
   }
   return {};
 }
 
+// ---- Two kernels, for every size and device ---------------------------------------------------------------
+
 template <class T, int R, bool Aligned>
-cudaError_t RunNeurons(const DeviceLimits& device, DType dtype, const GatedMlpArgs& args, RowGroup group,
-                       cudaStream_t stream) {
-  if constexpr (sizeof(T) == 2) {
-    if (HasBulkNeurons(device, dtype, args.hidden, args.intermediate, Aligned)) {
-      const BulkNeurons bulk = BulkNeuronsOf<T>(args.hidden);
-      return Launch(bulk.kernel,
-                    {dim3(static_cast<unsigned>(device.multiprocessors)), (kBulkWarps + 1) * 32, false,
-                     bulk.shared_bytes},
-                    stream, args, group);
-    }
-  }
+cudaError_t RunNeurons(const GatedMlpArgs& args, RowGroup group, cudaStream_t stream) {
   return Launch(SparseRowsNeurons<T, R, Aligned>,
                 {dim3(Tiles(args.intermediate, kRowsTile)), kRowsWarps * 32}, stream, args, group);
 }
-
-// ---- Weighted sums of down rows ---------------------------------------------------------------------------
 
 template <class T, int R, bool Aligned>
 cudaError_t RunDown(const GatedMlpArgs& args, bool overlap, cudaStream_t stream) {
@@ -79,7 +69,9 @@ cudaError_t RunDown(const GatedMlpArgs& args, bool overlap, cudaStream_t stream)
 template <class T, int R, bool Aligned>
 cudaError_t Load() {
   cudaError_t error = LoadKernel(SparseRowsNeurons<T, R, Aligned>);
-  if (error == cudaSuccess) error = LoadKernel(SparseRowsSum<T, R>);
+  // The same division of a multiprocessor's memory as the bulk kernel's: to change it takes time.
+  if (error == cudaSuccess) error = LoadKernelWithShared(SparseRowsSum<T, R, 4>, 0);
+  if (error == cudaSuccess) error = LoadKernelWithShared(SparseRowsSum<T, R, 1>, 0);
   if constexpr (sizeof(T) == 4) {
     if (error == cudaSuccess) error = LoadKernel(SparseRowsDownFloat<R, Aligned>);
   } else {
@@ -91,17 +83,31 @@ cudaError_t Load() {
 template <class T, int R, bool Aligned>
 cudaError_t Run(const DeviceLimits& device, DType dtype, const GatedMlpArgs& args, RowGroup group,
                 cudaStream_t stream) {
-  cudaError_t error = cudaSuccess;
-  if (args.intermediate > 0) error = RunNeurons<T, R, Aligned>(device, dtype, args, group, stream);
   // With our first kernel, not with what came before us.
   const bool overlap = device.compute_capability >= 90 && args.intermediate > 0;
-  if (error == cudaSuccess && args.hidden > 0) {
-    error = RunDown<T, R, Aligned>(args, overlap, stream);
+  int parts = DownParts(sizeof(T) == 4, args.hidden);
+  bool bulk_rows = false;
+  cudaError_t error = cudaSuccess;
+  if constexpr (sizeof(T) == 2) {
+    if (HasBulkRows(device, dtype, args.hidden, args.intermediate, Aligned)) {
+      bulk_rows = true;
+      parts = device.multiprocessors;
+      const BulkKernel bulk = BulkKernelOf<T>(args.hidden);
+      error =
+          Launch(bulk.kernel,
+                 {dim3(static_cast<unsigned>(parts)), kBulkThreads, false, bulk.shared_bytes},
+                 stream, args, group);
+    }
+  }
+  if (!bulk_rows) {
+    if (args.intermediate > 0) error = RunNeurons<T, R, Aligned>(args, group, stream);
+    if (error == cudaSuccess && args.hidden > 0) error = RunDown<T, R, Aligned>(args, overlap, stream);
   }
   if (error != cudaSuccess) return error;
-  return Launch(SparseRowsSum<T, R>,
-                {dim3(Tiles(args.hidden, 32) + 1, static_cast<unsigned>(group.count)), 256, overlap}, stream,
-                args, group);
+  const bool wide = args.hidden % 4 == 0;
+  const dim3 blocks(Tiles(args.hidden, wide ? 128 : 32) + 1, static_cast<unsigned>(group.count));
+  return Launch(wide ? SparseRowsSum<T, R, 4> : SparseRowsSum<T, R, 1>, {blocks, kSumWarps * 32, overlap},
+                stream, args, group, parts);
 }
 
 template <class T>
@@ -125,7 +131,7 @@ cudaError_t Load(const DeviceLimits& device, DType dtype) {
   if constexpr (sizeof(T) == 2) {
     for (const int hidden : kBulkHidden) {
       if (error != cudaSuccess || !HasBulkCopies(device, dtype, true)) break;
-      const BulkNeurons bulk = BulkNeuronsOf<T>(hidden);
+      const BulkKernel bulk = BulkKernelOf<T>(hidden);
       error = LoadKernelWithShared(bulk.kernel, bulk.shared_bytes);
     }
   }

@@ -24,21 +24,26 @@ constexpr int kDownColumns = 64;  // of a warp of the second kernel, 16-bit form
 constexpr int kDownBlocks = 264;  // of the second kernel, about: 2 for each of 132 multiprocessors
 constexpr int kMaxDownParts = 66;
 
-// Hidden sizes for which the first kernel fetches its rows by bulk copies, in 16-bit formats, and how many
-// neurons a block of it, one for each multiprocessor, may have.
+// Hidden sizes for which one kernel fetches all its rows by bulk copies, in 16-bit formats; it has a block for
+// each multiprocessor, with at most so many neurons, and each makes a part of y.
 constexpr int kBulkHidden[] = {2048, 3072, 4096, 5120, 6144};
 constexpr int kMaxBulkNeurons = 256;
+constexpr int kMaxBulkBlocks = 160;
+constexpr int kMaxParts = kMaxDownParts > kMaxBulkBlocks ? kMaxDownParts : kMaxBulkBlocks;
+
+CATS_HD constexpr bool IsBulkHidden(int64_t hidden) {
+  return hidden == 2048 || hidden == 3072 || hidden == 4096 || hidden == 5120 || hidden == 6144;
+}
 
 // aligned: x, gate, up and down lie at multiples of 16 bytes, and so do their rows.
 inline bool HasBulkCopies(const DeviceLimits& device, DType dtype, bool aligned) {
   return aligned && dtype != DType::kF32 && device.compute_capability == 90 &&
          device.shared_bytes >= 227 * 1024;
 }
-inline bool HasBulkNeurons(const DeviceLimits& device, DType dtype, int64_t hidden, int64_t intermediate,
-                           bool aligned) {
-  bool compiled = false;
-  for (int size : kBulkHidden) compiled = compiled || size == hidden;
-  return compiled && HasBulkCopies(device, dtype, aligned) && intermediate >= device.multiprocessors &&
+inline bool HasBulkRows(const DeviceLimits& device, DType dtype, int64_t hidden, int64_t intermediate,
+                        bool aligned) {
+  return IsBulkHidden(hidden) && HasBulkCopies(device, dtype, aligned) &&
+         device.multiprocessors <= kMaxBulkBlocks && intermediate >= device.multiprocessors &&
          (intermediate + device.multiprocessors - 1) / device.multiprocessors <= kMaxBulkNeurons;
 }
 
@@ -53,11 +58,17 @@ CATS_HD constexpr int DownParts(bool is_float32, int64_t hidden) {
   return static_cast<int>(parts < 1 ? 1 : parts > kMaxDownParts ? kMaxDownParts : parts);
 }
 
+// Parts of y that there is room for.
+CATS_HD constexpr int PartsRoom(bool is_float32, int64_t hidden) {
+  const int parts = DownParts(is_float32, hidden);
+  return !is_float32 && IsBulkHidden(hidden) && parts < kMaxBulkBlocks ? kMaxBulkBlocks : parts;
+}
+
 // Where things lie in the scratch of a group, in 4-byte words.
 struct SparseRowsScratch {
   int64_t tiles;  // of kRowsTile neurons
   int64_t kept;   // uint8 [tiles, kRowsTile], bit r: row r keeps the neuron; aligned to 16 bytes
-  int64_t parts;  // float [DownParts, compiled rows, hidden]; aligned to 16 bytes
+  int64_t parts;  // float [PartsRoom, compiled rows, hidden]; aligned to 16 bytes
   int64_t h;  // float32: float [intermediate, compiled rows]; else uint16 [tiles, kRowGroup, 4, 2, 4], HTerms
   int64_t words;
 
@@ -65,7 +76,7 @@ struct SparseRowsScratch {
       : tiles((intermediate + kRowsTile - 1) / kRowsTile),
         kept(0),
         parts(tiles * kRowsTile / 4),
-        h(parts + (DownParts(is_float32, hidden) * RowsCompiled(rows) * hidden + 3) / 4 * 4),
+        h(parts + (PartsRoom(is_float32, hidden) * RowsCompiled(rows) * hidden + 3) / 4 * 4),
         words(h + (is_float32 ? intermediate * RowsCompiled(rows) : tiles * kRowsTile * kRowGroup)) {}
 };
 
