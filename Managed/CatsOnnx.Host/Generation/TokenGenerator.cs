@@ -34,7 +34,7 @@ public sealed record TokenGeneratorOptions
 }
 
 /// <summary>Generates text with a model. Requests from several threads run one after another.</summary>
-public sealed class TokenGenerator : IDisposable
+public sealed partial class TokenGenerator : IDisposable
 {
     private readonly TokenGeneratorOptions _options;
     private readonly GenerationThread _thread = new();
@@ -106,7 +106,7 @@ public sealed class TokenGenerator : IDisposable
         int[] promptIds, GenerationOptions? options = null, Action<GeneratedToken>? onToken = null, CancellationToken cancellationToken = default)
     {
         Request request = Check(promptIds, options);
-        return Start(request, onToken, cancellationToken).GetAwaiter().GetResult();
+        return Start(token => Run(request, onToken, token), cancellationToken).GetAwaiter().GetResult();
     }
 
     /// <summary>Generates text and gives it token by token.</summary>
@@ -121,7 +121,8 @@ public sealed class TokenGenerator : IDisposable
         Request request = Check(promptIds, options);
         Channel<GeneratedToken> channel = Channel.CreateUnbounded<GeneratedToken>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
         CancellationTokenSource stop = new(); // for a reader that leaves early
-        Task<GenerationResult> completion = Start(request, token => channel.Writer.TryWrite(token), cancellationToken, stop.Token);
+        Task<GenerationResult> completion = Start(
+            stopping => Run(request, token => channel.Writer.TryWrite(token), stopping), cancellationToken, stop.Token);
         completion.ContinueWith(_ => channel.Writer.TryComplete(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         return new GenerationStream(channel.Reader, completion, stop);
     }
@@ -181,16 +182,15 @@ public sealed class TokenGenerator : IDisposable
         return new Request(promptIds, options, stop, Math.Min(options.MaxNewTokens, context - promptIds.Length));
     }
 
-    private Task<GenerationResult> Start(
-        Request request, Action<GeneratedToken>? onToken, CancellationToken cancellationToken, CancellationToken readerLeft = default)
+    private Task<T> Start<T>(Func<CancellationToken, T> run, CancellationToken cancellationToken, CancellationToken readerLeft = default)
     {
-        TaskCompletionSource<GenerationResult> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        TaskCompletionSource<T> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
         _thread.Post(() =>
         {
             try
             {
                 using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, readerLeft, _disposed.Token);
-                completion.SetResult(Run(request, onToken, either.Token));
+                completion.SetResult(run(either.Token));
             }
             catch (OperationCanceledException)
             {
@@ -225,9 +225,7 @@ public sealed class TokenGenerator : IDisposable
         sampler = sampler is Greedy ? sampler : new TextSampler(sampler, request.Ids, ids);
 
         long start = Stopwatch.GetTimestamp();
-        _step ??= Session.Signature.HasCache
-            ? new CachedDecodeStep(Session, _options)
-            : new RecomputeStep(Session);
+        _step ??= MakeStep();
         int kept = options.ReusePrefix && options.ThresholdScale == _lastScale ? SharedPrefix(request.Ids) : 0;
         _lastPrompt = [.. request.Ids]; // the caller may change its own
         _lastAnswer = ids;
@@ -275,6 +273,8 @@ public sealed class TokenGenerator : IDisposable
             onToken?.Invoke(new GeneratedToken(id, certain));
         }
     }
+
+    private DecodeStep MakeStep() => Session.Signature.HasCache ? new CachedDecodeStep(Session, _options) : new RecomputeStep(Session);
 
     // How many tokens of a prompt the request before began with; at least one is left to run, for its logits.
     private int SharedPrefix(int[] ids)
