@@ -135,12 +135,7 @@ public sealed partial class TokenGenerator
         Request[] requests, int[] group, Action<int, GeneratedToken>? onToken, PaddingSide side, CancellationToken cancellationToken)
     {
         float? scale = requests[0].Options.ThresholdScale;
-        SequenceState[] sequences = [.. group.Select(i => new SequenceState(
-            Tokenizer, requests[i].Ids, requests[i].Options, requests[i].StopTokens, requests[i].MaxNewTokens, new ActiveCounter(_options.ActiveOutputs),
-            onToken is null ? null : token => onToken(i, token))
-        {
-            Index = i,
-        })];
+        SequenceState[] sequences = [.. group.Select(i => NewSequence(requests[i], i, onToken is null ? null : token => onToken(i, token)))];
         CachedDecodeStep step = (CachedDecodeStep)(_step ??= MakeStep());
         return new BatchGeneration(Session, _options.ActiveOutputs.Keys, side, scale).Run(sequences, Prefill, cancellationToken);
 

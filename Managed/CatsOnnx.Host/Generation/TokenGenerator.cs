@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Generates text: prefill, then one token after another, with a preallocated cache, on one thread.
-using System.Diagnostics;
-using System.Text;
 using System.Threading.Channels;
 using CatsOnnx.GraphRewriter.Model;
 using CatsOnnx.GraphRewriter.Passes;
-using CatsOnnx.Sampling;
 using CatsOnnx.Session;
 using CatsOnnx.Tokenization;
 
@@ -209,70 +206,28 @@ public sealed partial class TokenGenerator : IDisposable
     {
         cancellationToken.ThrowIfCancellationRequested();
         using ModelSession.Usage use = Session.Use();
-        StreamingDecoder decoder = Tokenizer.CreateStreamingDecoder();
-        if (request.Ids.Any(id => id < Tokenizer.VocabularySize && !Tokenizer.IsSpecial(id)))
-        {
-            decoder.ContinueText();
-        }
-
+        SequenceState sequence = NewSequence(request, 0, onToken);
         GenerationOptions options = request.Options;
-        StopStringFilter filter = new(options.StopStrings);
-        ActiveCounter counter = new(_options.ActiveOutputs);
-        List<int> ids = new(Math.Min(request.MaxNewTokens, 4096));
-        StringBuilder text = new();
-        FinishReason? reason = null;
-        ISampler sampler = options.Sampling is null ? options.Sampler : SamplerChain.Of(options.Sampling);
-        sampler = sampler is Greedy ? sampler : new TextSampler(sampler, request.Ids, ids);
-
-        long start = Stopwatch.GetTimestamp();
         _step ??= MakeStep();
         int kept = options.ReusePrefix && options.ThresholdScale == _lastScale ? SharedPrefix(request.Ids) : 0;
         _lastPrompt = [.. request.Ids]; // the caller may change its own
-        _lastAnswer = ids;
+        _lastAnswer = sequence.Ids;
         _lastScale = options.ThresholdScale;
         kept = _step.Resume(kept, request.Ids.Length + request.MaxNewTokens - 1, options.ThresholdScale);
-        int next = _step.Choose(request.Ids.AsSpan(kept), sampler, cancellationToken);
-        long first = Stopwatch.GetTimestamp();
-        while (true)
+        sequence.CachedTokens = kept;
+        int next = _step.Choose(request.Ids.AsSpan(kept), sequence.Sampler, cancellationToken);
+        while (sequence.Add(next))
         {
-            ids.Add(next);
-            // An id that the tokenizer does not know (padding of the vocabulary) has no text.
-            ReadOnlySpan<char> piece = next < Tokenizer.VocabularySize ? decoder.Next(next) : default;
-            Give(next, filter.Append(piece));
-            reason = filter.Stopped ? FinishReason.StopString
-                : request.StopTokens.Contains(next) ? FinishReason.StopToken
-                : ids.Count < request.MaxNewTokens ? null
-                : request.MaxNewTokens < options.MaxNewTokens ? FinishReason.ContextFull
-                : FinishReason.MaxNewTokens;
-            if (reason is not null)
-            {
-                break;
-            }
-
             cancellationToken.ThrowIfCancellationRequested(); // the callback may have ended the request or the generator
-            next = _step.Choose([next], sampler, cancellationToken);
-            _step.CountActive(counter);
+            next = _step.Choose([next], sequence.Sampler, cancellationToken);
+            _step.CountActive(sequence.Counter);
         }
 
-        long end = Stopwatch.GetTimestamp();
-        string rest = filter.Append(decoder.Finish()) + (filter.Stopped ? "" : filter.Finish());
-        if (rest.Length > 0)
-        {
-            Give(null, rest);
-        }
-
-        return new GenerationResult([.. ids], text.ToString(), filter.Stopped ? FinishReason.StopString : reason.Value, new GenerationStatistics(
-            request.Ids.Length, ids.Count, Stopwatch.GetElapsedTime(start, first), Stopwatch.GetElapsedTime(first, end), counter.Sparsity)
-        {
-            CachedTokens = kept,
-        });
-
-        void Give(int? id, string certain)
-        {
-            text.Append(certain);
-            onToken?.Invoke(new GeneratedToken(id, certain));
-        }
+        return sequence.Finish();
     }
+
+    private SequenceState NewSequence(Request request, int index, Action<GeneratedToken>? onToken) =>
+        new(Tokenizer, request.Ids, request.Options, request.StopTokens, request.MaxNewTokens, new ActiveCounter(_options.ActiveOutputs), onToken) { Index = index };
 
     private DecodeStep MakeStep() => Session.Signature.HasCache ? new CachedDecodeStep(Session, _options) : new RecomputeStep(Session);
 
