@@ -195,6 +195,27 @@ public sealed class GenerateBatchTests : IDisposable
         Assert.Equal(texts, generator.GenerateBatch(s_prompts, s_options, null, Token).Select(one => one.Text));
     }
 
+    // In the first prompt's token, in the last prompt's, in a token of all.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(5)]
+    [InlineData(23)]
+    public async Task Disposing_from_the_callback_ends_the_batch(int after)
+    {
+        TokenGenerator generator = TokenGenerator.Open(Model("llama-3m/optimum-fp32").Root);
+        int tokens = 0;
+        Task<BatchResult> request = Task.Run(() => generator.GenerateBatch(s_prompts, s_options with { MaxNewTokens = 500 }, (_, _) =>
+        {
+            if (++tokens == after)
+            {
+                generator.Dispose();
+            }
+        }), Token);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => request);
+        Assert.InRange(tokens, after, after + s_prompts.Length - 1);
+        Assert.Throws<ObjectDisposedException>(() => generator.GenerateBatch(s_prompts));
+    }
+
     [Fact]
     public void Requests_that_cannot_run_are_refused_with_the_prompts_index()
     {

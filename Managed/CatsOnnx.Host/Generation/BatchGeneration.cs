@@ -28,8 +28,11 @@ internal sealed class BatchGeneration(ModelSession session, IEnumerable<string> 
             List<int> running = []; // sequence of each row
             for (int i = 0; i < sequences.Count; i++)
             {
+                cancellationToken.ThrowIfCancellationRequested();
                 (int token, KvCache cache) = prefill(sequences[i]);
-                if (!sequences[i].Add(token))
+                bool goesOn = sequences[i].Add(token);
+                cancellationToken.ThrowIfCancellationRequested(); // a callback may have disposed the generator, and the cache with it
+                if (!goesOn)
                 {
                     results[i] = sequences[i].Finish();
                     continue;
