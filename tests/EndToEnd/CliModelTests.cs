@@ -95,6 +95,34 @@ public sealed class CliModelTests : IClassFixture<CliRewriteTests.DemoRewrite>
         Assert.Contains(string.Join(' ', run.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32())), text.Output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Generate_from_several_prompts_gives_what_each_gives_alone_in_their_order()
+    {
+        string[] prompts = ["The old man", "Once upon a time there was a young man who", "She"];
+        string[] all = ["generate", _sparse, .. prompts.SelectMany(prompt => (string[])["--prompt", prompt]), "--max-new-tokens", "16", "--ids"];
+        JsonElement batch = CliTool.Run([.. all, "--json"]).Expect(0).Json;
+        CliRun text = CliTool.Run(all).Expect(0);
+        Assert.Equal(1, batch.GetProperty("groups").GetInt32());
+        Assert.Equal(JsonValueKind.Null, batch.GetProperty("groups_reason").ValueKind);
+        Assert.True(batch.GetProperty("tokens_per_second").GetDouble() > 0);
+        JsonElement[] results = [.. batch.GetProperty("results").EnumerateArray()];
+        Assert.Equal(prompts, results.Select(result => result.GetProperty("prompt").GetString()));
+        int at = 0;
+        foreach (JsonElement result in results)
+        {
+            string prompt = result.GetProperty("prompt").GetString()!;
+            JsonElement alone = CliTool.Run("generate", _sparse, "--prompt", prompt, "--max-new-tokens", "16", "--json").Expect(0).Json;
+            Assert.Equal(alone.EnumerateObject().Select(property => property.Name), result.EnumerateObject().Select(property => property.Name));
+            foreach (string name in (string[])["text", "ids", "finish_reason", "prompt_tokens", "tokens"])
+            {
+                Assert.True(JsonElement.DeepEquals(alone.GetProperty(name), result.GetProperty(name)), $"{name} of {prompt}");
+            }
+
+            string line = prompt + result.GetProperty("text").GetString() + "\nids: " + string.Join(' ', result.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32()));
+            Assert.True((at = text.Output.IndexOf(line, at, StringComparison.Ordinal)) >= 0, text.Output);
+        }
+    }
+
     [Theory]
     [InlineData("fp32")]
     [InlineData("fp16")]

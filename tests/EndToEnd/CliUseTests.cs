@@ -32,6 +32,7 @@ public sealed class CliUseTests
         ["eval", "m", "--text", "a.txt", "--max-kl", "0.1"],
         ["eval", "m", "--text", "a.txt", "--threshold-scale", "-1"],
         ["generate", "m"],
+        ["generate", "m", "--prompt"],
         ["generate", "m", "--prompt", "x", "--max-new-tokens", "0"],
         ["chat"],
         ["chat", "m", "--raw", "--system", "x"],

@@ -244,7 +244,7 @@ public sealed class GenerationTests
     }
 
     /// <summary>Ids written as numbers, for models without a tokenizer.</summary>
-    private sealed class NumberTokenizer(int size) : TextTokenizer
+    internal sealed class NumberTokenizer(int size) : TextTokenizer
     {
         public override int VocabularySize => size;
 

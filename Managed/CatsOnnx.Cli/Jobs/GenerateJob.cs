@@ -51,27 +51,30 @@ internal static class GenerateJob
         }
 
         output.Note($"{statistics.NewTokens} tokens, {statistics.TokensPerSecond:0.0} tokens/s, prompt of {statistics.PromptTokens} in {statistics.Prefill.TotalMilliseconds:0} ms, sparsity {Quantity.Percent(statistics.Sparsity)}");
-        output.Result(new JsonObject
-        {
-            ["prompt"] = request.Prompt,
-            ["text"] = result.Text,
-            ["ids"] = new JsonArray([.. result.Ids.Select(id => (JsonNode)id)]),
-            ["finish_reason"] = result.Reason switch
-            {
-                FinishReason.StopToken => "stop_token",
-                FinishReason.StopString => "stop_string",
-                FinishReason.ContextFull => "context_full",
-                _ => "max_new_tokens",
-            },
-            ["prompt_tokens"] = statistics.PromptTokens,
-            ["tokens"] = statistics.NewTokens,
-            ["prefill_seconds"] = statistics.Prefill.TotalSeconds,
-            ["decode_seconds"] = statistics.Decode.TotalSeconds,
-            ["tokens_per_second"] = statistics.TokensPerSecond,
-            ["sparsity"] = ToolOutput.Number(statistics.Sparsity),
-        });
+        output.Result(ToJson(request.Prompt, result));
         return ExitCode.Done;
     }
+
+    /// <summary>A prompt's result as the tool's JSON has it.</summary>
+    public static JsonObject ToJson(string prompt, GenerationResult result) => new()
+    {
+        ["prompt"] = prompt,
+        ["text"] = result.Text,
+        ["ids"] = new JsonArray([.. result.Ids.Select(id => (JsonNode)id)]),
+        ["finish_reason"] = result.Reason switch
+        {
+            FinishReason.StopToken => "stop_token",
+            FinishReason.StopString => "stop_string",
+            FinishReason.ContextFull => "context_full",
+            _ => "max_new_tokens",
+        },
+        ["prompt_tokens"] = result.Statistics.PromptTokens,
+        ["tokens"] = result.Statistics.NewTokens,
+        ["prefill_seconds"] = result.Statistics.Prefill.TotalSeconds,
+        ["decode_seconds"] = result.Statistics.Decode.TotalSeconds,
+        ["tokens_per_second"] = result.Statistics.TokensPerSecond,
+        ["sparsity"] = ToolOutput.Number(result.Statistics.Sparsity),
+    };
 
     /// <summary>Opens the model so that active neurons are counted, and generates.</summary>
     public static GenerationResult Generate(

@@ -86,6 +86,9 @@ internal sealed class CachedDecodeStep : DecodeStep
         }
     }
 
+    /// <summary>The keys and values.</summary>
+    public KvCache Cache => _cache;
+
     public override void Begin(int capacity, float? thresholdScale) => Begin(0, capacity, thresholdScale);
 
     // Graphs with a branch for the first run may take one token at a time after it.

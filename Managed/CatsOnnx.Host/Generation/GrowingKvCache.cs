@@ -23,6 +23,8 @@ internal sealed class GrowingKvCache : KvCache
         _present = new OrtValue?[_offsets.Length];
     }
 
+    public override (nint Start, int Room) Held(int tensor) => (_pastMemory!.Start + (nint)_offsets[tensor], Length);
+
     public override void Dispose()
     {
         Free(_past);

@@ -101,6 +101,10 @@ internal abstract class KvCache : IDisposable
     /// <summary>Forgets the last tokens; for caches that keep their tensors.</summary>
     public void Shorten(int tokens) => Length -= tokens;
 
+    /// <summary>Where a layer's keys (an even index) or values lie: the tokens held are the first of each head's room.</summary>
+    /// <param name="tensor">0 to 2 * layers - 1: keys and values, layer by layer.</param>
+    public abstract (nint Start, int Room) Held(int tensor);
+
     public abstract void Dispose();
 
     protected abstract void Allocate(int capacity);
@@ -122,13 +126,10 @@ internal abstract class KvCache : IDisposable
 
     /// <summary>Copies the first tokens of each head between two tensors [heads, room, head size] in the process's memory,
     /// which may begin at one address where the new room is not larger.</summary>
-    protected unsafe void CopyHeads(LayerCache layer, nint from, int fromRoom, nint to, int toRoom, int tokens)
+    protected void CopyHeads(LayerCache layer, nint from, int fromRoom, nint to, int toRoom, int tokens)
     {
         long token = (long)layer.HeadDim * FloatBits.Size(Signature.CacheType);
-        for (long head = 0; head < (long)_batch * layer.KeyValueHeads; head++)
-        {
-            Buffer.MemoryCopy((byte*)from + (head * fromRoom * token), (byte*)to + (head * toRoom * token), tokens * token, tokens * token);
-        }
+        Place.CopyRows(from, fromRoom * token, to, toRoom * token, tokens * token, (long)_batch * layer.KeyValueHeads);
     }
 
     /// <summary>A tensor [batch, heads, tokens, head size] over memory.</summary>

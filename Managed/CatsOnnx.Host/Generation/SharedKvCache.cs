@@ -19,6 +19,9 @@ internal sealed class SharedKvCache : KvCache
         _values = new OrtValue?[2 * signature.Layers.Count];
     }
 
+    public override (nint Start, int Room) Held(int tensor) =>
+        (_memory!.Start + (nint)Enumerable.Range(0, tensor).Sum(i => TensorMemory.Aligned(Bytes(Signature.Layers[i / 2], Capacity))), Capacity);
+
     public override void Dispose()
     {
         foreach (OrtValue? value in _values)

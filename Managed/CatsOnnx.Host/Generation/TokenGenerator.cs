@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Generates text: prefill, then one token after another, with a preallocated cache, on one thread.
-using System.Diagnostics;
-using System.Text;
 using System.Threading.Channels;
 using CatsOnnx.GraphRewriter.Model;
 using CatsOnnx.GraphRewriter.Passes;
-using CatsOnnx.Sampling;
 using CatsOnnx.Session;
 using CatsOnnx.Tokenization;
 
@@ -34,7 +31,7 @@ public sealed record TokenGeneratorOptions
 }
 
 /// <summary>Generates text with a model. Requests from several threads run one after another.</summary>
-public sealed class TokenGenerator : IDisposable
+public sealed partial class TokenGenerator : IDisposable
 {
     private readonly TokenGeneratorOptions _options;
     private readonly GenerationThread _thread = new();
@@ -106,7 +103,7 @@ public sealed class TokenGenerator : IDisposable
         int[] promptIds, GenerationOptions? options = null, Action<GeneratedToken>? onToken = null, CancellationToken cancellationToken = default)
     {
         Request request = Check(promptIds, options);
-        return Start(request, onToken, cancellationToken).GetAwaiter().GetResult();
+        return Start(token => Run(request, onToken, token), cancellationToken).GetAwaiter().GetResult();
     }
 
     /// <summary>Generates text and gives it token by token.</summary>
@@ -121,7 +118,8 @@ public sealed class TokenGenerator : IDisposable
         Request request = Check(promptIds, options);
         Channel<GeneratedToken> channel = Channel.CreateUnbounded<GeneratedToken>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
         CancellationTokenSource stop = new(); // for a reader that leaves early
-        Task<GenerationResult> completion = Start(request, token => channel.Writer.TryWrite(token), cancellationToken, stop.Token);
+        Task<GenerationResult> completion = Start(
+            stopping => Run(request, token => channel.Writer.TryWrite(token), stopping), cancellationToken, stop.Token);
         completion.ContinueWith(_ => channel.Writer.TryComplete(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         return new GenerationStream(channel.Reader, completion, stop);
     }
@@ -181,16 +179,15 @@ public sealed class TokenGenerator : IDisposable
         return new Request(promptIds, options, stop, Math.Min(options.MaxNewTokens, context - promptIds.Length));
     }
 
-    private Task<GenerationResult> Start(
-        Request request, Action<GeneratedToken>? onToken, CancellationToken cancellationToken, CancellationToken readerLeft = default)
+    private Task<T> Start<T>(Func<CancellationToken, T> run, CancellationToken cancellationToken, CancellationToken readerLeft = default)
     {
-        TaskCompletionSource<GenerationResult> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        TaskCompletionSource<T> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
         _thread.Post(() =>
         {
             try
             {
                 using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, readerLeft, _disposed.Token);
-                completion.SetResult(Run(request, onToken, either.Token));
+                completion.SetResult(run(either.Token));
             }
             catch (OperationCanceledException)
             {
@@ -209,72 +206,30 @@ public sealed class TokenGenerator : IDisposable
     {
         cancellationToken.ThrowIfCancellationRequested();
         using ModelSession.Usage use = Session.Use();
-        StreamingDecoder decoder = Tokenizer.CreateStreamingDecoder();
-        if (request.Ids.Any(id => id < Tokenizer.VocabularySize && !Tokenizer.IsSpecial(id)))
-        {
-            decoder.ContinueText();
-        }
-
+        SequenceState sequence = NewSequence(request, 0, onToken);
         GenerationOptions options = request.Options;
-        StopStringFilter filter = new(options.StopStrings);
-        ActiveCounter counter = new(_options.ActiveOutputs);
-        List<int> ids = new(Math.Min(request.MaxNewTokens, 4096));
-        StringBuilder text = new();
-        FinishReason? reason = null;
-        ISampler sampler = options.Sampling is null ? options.Sampler : SamplerChain.Of(options.Sampling);
-        sampler = sampler is Greedy ? sampler : new TextSampler(sampler, request.Ids, ids);
-
-        long start = Stopwatch.GetTimestamp();
-        _step ??= Session.Signature.HasCache
-            ? new CachedDecodeStep(Session, _options)
-            : new RecomputeStep(Session);
+        _step ??= MakeStep();
         int kept = options.ReusePrefix && options.ThresholdScale == _lastScale ? SharedPrefix(request.Ids) : 0;
         _lastPrompt = [.. request.Ids]; // the caller may change its own
-        _lastAnswer = ids;
+        _lastAnswer = sequence.Ids;
         _lastScale = options.ThresholdScale;
         kept = _step.Resume(kept, request.Ids.Length + request.MaxNewTokens - 1, options.ThresholdScale);
-        int next = _step.Choose(request.Ids.AsSpan(kept), sampler, cancellationToken);
-        long first = Stopwatch.GetTimestamp();
-        while (true)
+        sequence.CachedTokens = kept;
+        int next = _step.Choose(request.Ids.AsSpan(kept), sequence.Sampler, cancellationToken);
+        while (sequence.Add(next))
         {
-            ids.Add(next);
-            // An id that the tokenizer does not know (padding of the vocabulary) has no text.
-            ReadOnlySpan<char> piece = next < Tokenizer.VocabularySize ? decoder.Next(next) : default;
-            Give(next, filter.Append(piece));
-            reason = filter.Stopped ? FinishReason.StopString
-                : request.StopTokens.Contains(next) ? FinishReason.StopToken
-                : ids.Count < request.MaxNewTokens ? null
-                : request.MaxNewTokens < options.MaxNewTokens ? FinishReason.ContextFull
-                : FinishReason.MaxNewTokens;
-            if (reason is not null)
-            {
-                break;
-            }
-
             cancellationToken.ThrowIfCancellationRequested(); // the callback may have ended the request or the generator
-            next = _step.Choose([next], sampler, cancellationToken);
-            _step.CountActive(counter);
+            next = _step.Choose([next], sequence.Sampler, cancellationToken);
+            _step.CountActive(sequence.Counter);
         }
 
-        long end = Stopwatch.GetTimestamp();
-        string rest = filter.Append(decoder.Finish()) + (filter.Stopped ? "" : filter.Finish());
-        if (rest.Length > 0)
-        {
-            Give(null, rest);
-        }
-
-        return new GenerationResult([.. ids], text.ToString(), filter.Stopped ? FinishReason.StopString : reason.Value, new GenerationStatistics(
-            request.Ids.Length, ids.Count, Stopwatch.GetElapsedTime(start, first), Stopwatch.GetElapsedTime(first, end), counter.Sparsity)
-        {
-            CachedTokens = kept,
-        });
-
-        void Give(int? id, string certain)
-        {
-            text.Append(certain);
-            onToken?.Invoke(new GeneratedToken(id, certain));
-        }
+        return sequence.Finish();
     }
+
+    private SequenceState NewSequence(Request request, int index, Action<GeneratedToken>? onToken) =>
+        new(Tokenizer, request.Ids, request.Options, request.StopTokens, request.MaxNewTokens, new ActiveCounter(_options.ActiveOutputs), onToken) { Index = index };
+
+    private DecodeStep MakeStep() => Session.Signature.HasCache ? new CachedDecodeStep(Session, _options) : new RecomputeStep(Session);
 
     // How many tokens of a prompt the request before began with; at least one is left to run, for its logits.
     private int SharedPrefix(int[] ids)

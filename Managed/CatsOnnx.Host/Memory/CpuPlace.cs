@@ -24,6 +24,14 @@ internal sealed unsafe class CpuPlace : TensorPlace
 
     public override void Clear(TensorMemory memory, long offset, long bytes) => Span(memory, offset, checked((int)bytes)).Clear();
 
+    public override void CopyRows(nint from, long fromPitch, nint to, long toPitch, long width, long rows)
+    {
+        for (long row = 0; row < rows; row++)
+        {
+            Buffer.MemoryCopy((byte*)from + (row * fromPitch), (byte*)to + (row * toPitch), width, width);
+        }
+    }
+
     public override ReadOnlySpan<byte> Read(TensorMemory from, long offset, int bytes, ref TensorMemory? buffer) => Span(from, offset, bytes);
 
     public override void Dispose()

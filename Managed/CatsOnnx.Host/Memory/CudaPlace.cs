@@ -58,6 +58,13 @@ internal sealed unsafe class CudaPlace : TensorPlace
         _driver.Set(memory.Start + (nint)offset, 0, bytes, _stream);
     }
 
+    public override void CopyRows(nint from, long fromPitch, nint to, long toPitch, long width, long rows)
+    {
+        using CudaGate.Pass pass = CudaGate.Share();
+        _driver.Enter(Device);
+        _driver.CopyRows(from, fromPitch, to, toPitch, width, rows, _stream);
+    }
+
     public override ReadOnlySpan<byte> Read(TensorMemory from, long offset, int bytes, ref TensorMemory? buffer)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + bytes, from.Bytes);

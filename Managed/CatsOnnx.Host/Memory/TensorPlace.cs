@@ -30,6 +30,11 @@ internal abstract class TensorPlace : IDisposable
     /// <summary>Sets bytes to zero before the next run.</summary>
     public abstract void Clear(TensorMemory memory, long offset, long bytes);
 
+    /// <summary>Copies within this memory, between the runs before and after: <paramref name="rows"/> pieces of
+    /// <paramref name="width"/> bytes, which begin <paramref name="fromPitch"/> and <paramref name="toPitch"/> bytes apart. Pieces
+    /// that overlap are copied in order on the CPU; a GPU wants none that overlap.</summary>
+    public abstract void CopyRows(nint from, long fromPitch, nint to, long toPitch, long width, long rows);
+
     /// <summary>What lies there after the runs so far. It holds until the next run, and the next call with the same buffer.</summary>
     /// <param name="from">The memory.</param>
     /// <param name="offset">The first byte.</param>

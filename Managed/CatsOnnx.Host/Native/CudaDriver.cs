@@ -25,6 +25,7 @@ internal sealed unsafe class CudaDriver
     private readonly delegate* unmanaged[Cdecl]<nint, byte, nuint, nint, int> _set;
     private readonly delegate* unmanaged[Cdecl]<nint, void*, nuint, nint, int> _toDevice;
     private readonly delegate* unmanaged[Cdecl]<void*, nint, nuint, nint, int> _toHost;
+    private readonly delegate* unmanaged[Cdecl]<CudaCopy2D*, nint, int> _copy2D;
     private readonly delegate* unmanaged[Cdecl]<nint*, uint, int> _createStream;
     private readonly delegate* unmanaged[Cdecl]<nint, int> _destroyStream;
     private readonly delegate* unmanaged[Cdecl]<nint, int> _synchronize;
@@ -67,6 +68,7 @@ internal sealed unsafe class CudaDriver
         _set = (delegate* unmanaged[Cdecl]<nint, byte, nuint, nint, int>)Export("cuMemsetD8Async");
         _toDevice = (delegate* unmanaged[Cdecl]<nint, void*, nuint, nint, int>)Export("cuMemcpyHtoDAsync_v2");
         _toHost = (delegate* unmanaged[Cdecl]<void*, nint, nuint, nint, int>)Export("cuMemcpyDtoHAsync_v2");
+        _copy2D = (delegate* unmanaged[Cdecl]<CudaCopy2D*, nint, int>)Export("cuMemcpy2DAsync_v2");
         _createStream = (delegate* unmanaged[Cdecl]<nint*, uint, int>)Export("cuStreamCreate");
         _destroyStream = (delegate* unmanaged[Cdecl]<nint, int>)Export("cuStreamDestroy_v2");
         _synchronize = (delegate* unmanaged[Cdecl]<nint, int>)Export("cuStreamSynchronize");
@@ -164,6 +166,13 @@ internal sealed unsafe class CudaDriver
 
     /// <summary>Copies to the process in the stream's order; <see cref="Synchronize"/> before reading.</summary>
     public void ToHost(void* to, nint from, long bytes, nint stream) => Check(_toHost(to, from, (nuint)bytes, stream), "cuMemcpyDtoHAsync");
+
+    /// <summary>Copies <paramref name="rows"/> pieces of <paramref name="width"/> bytes within the GPU in the stream's order.</summary>
+    public void CopyRows(nint from, long fromPitch, nint to, long toPitch, long width, long rows, nint stream)
+    {
+        CudaCopy2D copy = CudaCopy2D.OnDevice(from, fromPitch, to, toPitch, width, rows);
+        Check(_copy2D(&copy, stream), "cuMemcpy2DAsync");
+    }
 
     /// <summary>A stream of the current GPU, independent of the default stream.</summary>
     public nint CreateStream()
