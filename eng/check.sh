@@ -29,10 +29,10 @@ size=$(git ls-files -z | xargs -0 du -cb 2>/dev/null | tail -n 1 | cut -f1)
 
 if [ "${1:-}" != quick ]; then
   ./test || failed=1
-  # README's marks of stale tables; ./test lets them differ.
-  readme=$(sha256sum README.md docs/packages.md)
+  # Marks of stale tables; ./test lets them differ.
+  pages=$(sha256sum README.md docs/*.md docs/api/*.md)
   eng/readme.sh >/dev/null || failed=1
-  [ "$readme" = "$(sha256sum README.md docs/packages.md)" ] || { say "README.md or docs/packages.md was not up to date; eng/readme.sh has refreshed it: commit it"; failed=1; }
+  [ "$pages" = "$(sha256sum README.md docs/*.md docs/api/*.md)" ] || { say "README.md or docs were not up to date; eng/readme.sh has refreshed them: commit them"; failed=1; }
 fi
 [ "$failed" = 0 ] && say "check: all good"
 exit "$failed"
