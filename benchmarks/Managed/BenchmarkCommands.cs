@@ -22,7 +22,7 @@ internal static class BenchmarkCommands
         }
 
         string command = "dotnet run --project benchmarks/Managed -- " + string.Join(' ', args);
-        RootCommand root = new("Benchmarks of CatsOnnx through ONNX Runtime") { Save, Work, Mlp(command), Model(command), Load(command), Rewrite(command) };
+        RootCommand root = new("Benchmarks of CatsOnnx through ONNX Runtime") { Save, Work, Mlp(command), Model(command), Load(command), Rewrite(command), Overhead(command) };
         return root.Parse(args).InvokeAsync();
     }
 
@@ -107,6 +107,31 @@ internal static class BenchmarkCommands
             table.Note($"Both wait for the disk (fsync, sync -f). {parsed.GetValue(pairs)} runs of each in turns.");
             table.Finish(parsed.GetValue(Save), "rewrite", line);
         }));
+        return command;
+    }
+
+    private static Command Overhead(string line)
+    {
+        Argument<string[]> models = new("models") { Description = "Model folders with a tokenizer" };
+        Option<int> tokens = Number("--tokens", 200, "Tokens of a request");
+        Option<int> requests = Number("--requests", 15, "Requests to time");
+        Command command = new("overhead", "The host's own time and memory for each decoded token") { models, tokens, requests };
+        command.SetAction(parsed =>
+        {
+            ResultTable table = new(
+                "What the host costs for each decoded token, beyond ONNX Runtime's own Run",
+                "model", "tokens are", "in Run, us", "beyond Run, us", "bytes allocated", "tokens of a request", "requests");
+            table.Note($"Medians over the requests. Beyond Run: binding, inputs, the choice of the token, its text, the callback. Allocated: on the generator's thread, by .NET.");
+            foreach (string model in parsed.GetValue(models)!)
+            {
+                string name = $"{Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(model)))}/{Path.GetFileName(Path.TrimEndingDirectorySeparator(model))}";
+                OverheadBenchmark.Run(model, name, parsed.GetValue(tokens), parsed.GetValue(requests), sampling: false, table);
+                OverheadBenchmark.Run(model, name, parsed.GetValue(tokens), parsed.GetValue(requests), sampling: true, table);
+            }
+
+            table.Finish(parsed.GetValue(Save), "overhead", line);
+            return 0;
+        });
         return command;
     }
 

@@ -317,12 +317,12 @@ internal sealed class CachedDecodeStep : DecodeStep
         if (decoding)
         {
             _decode ??= _place is CudaPlace ? Runs.Decoding(_graph ? _capture : null) : Runs.Plain(_session);
-            Runs.Run(_session, _decode, _binding, cancellationToken, captures: _graph && !_captured);
+            RunTicks += Runs.Run(_session, _decode, _binding, cancellationToken, captures: _graph && !_captured);
             _captured = true;
         }
         else
         {
-            Runs.Run(_session, _prefill!, _binding, cancellationToken);
+            RunTicks += Runs.Run(_session, _prefill!, _binding, cancellationToken);
             _extra.Learn(_binding);
         }
 

@@ -31,6 +31,9 @@ internal abstract class DecodeStep : IDisposable
     public virtual int Choose(ReadOnlySpan<int> ids, ISampler sampler, CancellationToken cancellationToken) =>
         sampler.Sample(Run(ids, cancellationToken));
 
+    /// <summary>Time that ONNX Runtime took for all runs so far, in ticks of <see cref="System.Diagnostics.Stopwatch"/>.</summary>
+    public long RunTicks { get; protected set; }
+
     /// <summary>Adds the active neurons of the last run to a counter.</summary>
     public abstract void CountActive(ActiveCounter counter);
 

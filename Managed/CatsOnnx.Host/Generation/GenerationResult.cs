@@ -34,6 +34,10 @@ public sealed record GenerationStatistics(int PromptTokens, int NewTokens, TimeS
     /// <summary>Tokens of the prompt that were not run, because the cache held them (<see cref="GenerationOptions.ReusePrefix"/>).</summary>
     public int CachedTokens { get; init; }
 
+    /// <summary>Of <see cref="Decode"/>, the time inside ONNX Runtime's Run; the rest is this library's and the callbacks'. On a
+    /// GPU Run returns when the work is given to it, and waiting for it is in the rest. Null where sequences shared their runs.</summary>
+    public TimeSpan? DecodeRun { get; init; }
+
     /// <summary>Tokens a second while decoding, the first token (which prefill gave) left out; 0 where there was one only.</summary>
     public double TokensPerSecond => NewTokens > 1 && Decode > TimeSpan.Zero ? (NewTokens - 1) / Decode.TotalSeconds : 0;
 }

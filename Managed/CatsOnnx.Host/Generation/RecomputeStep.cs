@@ -25,6 +25,7 @@ internal sealed class RecomputeStep : DecodeStep
     {
         _ids.AddRange(ids);
         _output = _runner.Run(Ids(), _scale, cancellationToken);
+        RunTicks = _runner.RunTicks;
         return _output.LogitsAt(_ids.Count - 1);
     }
 

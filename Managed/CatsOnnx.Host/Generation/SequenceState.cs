@@ -98,7 +98,8 @@ internal sealed class SequenceState
     }
 
     /// <summary>Gives the text that was held back, and the result of a sequence that has ended.</summary>
-    public GenerationResult Finish()
+    /// <param name="decodeRun">Ticks that ONNX Runtime took to decode; null where they were shared.</param>
+    public GenerationResult Finish(long? decodeRun = null)
     {
         string rest = _filter.Append(_decoder.Finish()) + (_filter.Stopped ? "" : _filter.Finish());
         if (rest.Length > 0)
@@ -112,6 +113,7 @@ internal sealed class SequenceState
             Prompt.Length, _ids.Count, Stopwatch.GetElapsedTime(_start, _first), Stopwatch.GetElapsedTime(_first, _last), Counter.Sparsity)
         {
             CachedTokens = CachedTokens,
+            DecodeRun = decodeRun is long ticks ? Stopwatch.GetElapsedTime(0, ticks) : null,
         });
     }
 

@@ -216,6 +216,7 @@ public sealed partial class TokenGenerator : IDisposable
         kept = _step.Resume(kept, request.Ids.Length + request.MaxNewTokens - 1, options.ThresholdScale);
         sequence.CachedTokens = kept;
         int next = _step.Choose(request.Ids.AsSpan(kept), sequence.Sampler, cancellationToken);
+        long prefilled = _step.RunTicks;
         while (sequence.Add(next))
         {
             cancellationToken.ThrowIfCancellationRequested(); // the callback may have ended the request or the generator
@@ -223,7 +224,7 @@ public sealed partial class TokenGenerator : IDisposable
             _step.CountActive(sequence.Counter);
         }
 
-        return sequence.Finish();
+        return sequence.Finish(_step.RunTicks - prefilled);
     }
 
     private SequenceState NewSequence(Request request, int index, Action<GeneratedToken>? onToken) =>

@@ -27,6 +27,9 @@ public sealed class WindowRunner : IDisposable
         _session = session;
     }
 
+    /// <summary>Time that ONNX Runtime took for all windows so far, in ticks of <see cref="System.Diagnostics.Stopwatch"/>.</summary>
+    internal long RunTicks { get; private set; }
+
     /// <summary>Runs one window; see <see cref="ModelSession.RunWindow"/>.</summary>
     public WindowOutput Run(ReadOnlySpan<int> ids, float? thresholdScale = null, CancellationToken cancellationToken = default)
     {
@@ -53,7 +56,7 @@ public sealed class WindowRunner : IDisposable
             _binding!.BindInput(signature.InputIds.Name, _ids!);
             SetScale(thresholdScale ?? 1, signature);
             using RunOptions run = Runs.Plain(_session);
-            Runs.Run(_session, run, _binding, cancellationToken);
+            RunTicks += Runs.Run(_session, run, _binding, cancellationToken);
             _results = _binding.GetOutputValues();
             return Collect(ids.Length, signature);
         }
