@@ -83,7 +83,8 @@ TEST(LaunchPlan, TakesBulkCopiesForSeveralRowsWhereTheyAre) {
   EXPECT_TRUE(HasBulkRows(kH200, DType::kF16, 4096, 11008, true));
   EXPECT_TRUE(HasBulkRows(kH200, DType::kBF16, 5120, 13824, true));
   EXPECT_TRUE(HasBulkCopies(kH200, DType::kF16, true));
-  EXPECT_FALSE(HasBulkRows(kH200, DType::kF32, 4096, 11008, true)) << "its products are not on the tensor cores";
+  EXPECT_FALSE(HasBulkRows(kH200, DType::kF32, 4096, 11008, true))
+      << "its products are not on the tensor cores";
   EXPECT_FALSE(HasBulkRows(kH200, DType::kF16, 4096, 11008, false)) << "unaligned";
   EXPECT_FALSE(HasBulkRows(kH200, DType::kF16, 4104, 11008, true)) << "not a size it is compiled for";
   EXPECT_FALSE(HasBulkRows(kH200, DType::kF16, 4096, 131, true)) << "fewer neurons than blocks";

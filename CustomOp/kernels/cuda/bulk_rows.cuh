@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Up to 8 rows in one kernel whose weights come by bulk copies (sm_90, 16-bit formats): one block per
-// multiprocessor, a fixed part of the neurons each. A task is the gate, up or down rows of 8 neurons. One warp
-// fetches tasks into a ring, eight warps own an eighth of the columns each. Gate tasks first; another warp adds
-// up the eight's parts, decides and lists what is kept, and lists of 8 become the up tasks. Then the down rows
-// of the block's own neurons: the eight keep their columns' sums of all rows in registers, and the last kernel
-// adds up the blocks'. One stream of copies runs through all three, so that decisions and h cost no time.
+// multiprocessor, a fixed part of the neurons each. A task is the gate, up or down rows of 8 neurons. One
+// warp fetches tasks into a ring, eight warps own an eighth of the columns each. Gate tasks first; another
+// warp adds up the eight's parts, decides and lists what is kept, and lists of 8 become the up tasks. Then
+// the down rows of the block's own neurons: the eight keep their columns' sums of all rows in registers, and
+// the last kernel adds up the blocks'. One stream of copies runs through all three, so that decisions and h
+// cost no time.
 #pragma once
 #include "kernels/cuda/bulk_copy.cuh"
 #include "kernels/cuda/exchange.cuh"
@@ -28,8 +29,8 @@ struct BulkSize {
   static constexpr int kChunks = kBytes / 64;             // 16 bytes for each of 4 lanes
   static constexpr int kColumns = kBytes / 2;
   static constexpr int kRowBytes = Hidden * 2;
-  // Down rows lie so that 16 bytes of each of 8 are in other banks, two by two. Copies to multiples of 32 bytes
-  // are 3% faster than to other ones, and to multiples of 128, where gate and up rows lie, 2% more.
+  // Down rows lie so that 16 bytes of each of 8 are in other banks, two by two. Copies to multiples of 32
+  // bytes are 3% faster than to other ones, and to multiples of 128, where gate and up rows lie, 2% more.
   static constexpr int kDownBytes = kRowBytes + 32;
   static constexpr int kStageBytes = kTask * kDownBytes;
   static constexpr int kFit = 206 * 1024 / kStageBytes;
@@ -79,7 +80,8 @@ __device__ __forceinline__ uint4 LoadNow(const uint4* p) {
   return v;
 }
 
-// Fetches the tasks. A warp of its own: while more copies are asked for than memory takes, whoever asks waits.
+// Fetches the tasks. A warp of its own: while more copies are asked for than memory takes, whoever asks
+// waits.
 template <int Hidden>
 struct BulkProducer {
   using Size = BulkSize<Hidden>;
@@ -267,8 +269,8 @@ struct BulkWorker {
   // Where a sum of all rows at once is not finite: row by row. Then a neuron that a row skips is 0 in A, so
   // that it adds nothing to that row, not even 0 * NaN. Bits where all is well: those of all rows at once.
   __device__ __noinline__ void RowByRow(float* part, int rows) const {
-    const auto* down = static_cast<const uint16_t*>(args.down) + block.first * Hidden +
-                       warp * Size::kColumns + (lane >> 2);
+    const auto* down =
+        static_cast<const uint16_t*>(args.down) + block.first * Hidden + warp * Size::kColumns + (lane >> 2);
     for (int only = 0; only < rows; ++only) {
       for (int tile = 0; tile < kTiles; ++tile) {
         float sum[4] = {};

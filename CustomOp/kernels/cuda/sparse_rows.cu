@@ -13,7 +13,8 @@ namespace {
 
 unsigned Tiles(int64_t size, int64_t tile) { return static_cast<unsigned>((size + tile - 1) / tile); }
 
-// ---- One kernel for decisions, h and sums, with bulk copies ------------------------------------------------
+// ---- One kernel for decisions, h and sums, with bulk copies
+// ------------------------------------------------
 
 struct BulkKernel {
   void (*kernel)(GatedMlpArgs, RowGroup);
@@ -94,8 +95,7 @@ cudaError_t Run(const DeviceLimits& device, DType dtype, const GatedMlpArgs& arg
       parts = device.multiprocessors;
       const BulkKernel bulk = BulkKernelOf<T>(args.hidden);
       error =
-          Launch(bulk.kernel,
-                 {dim3(static_cast<unsigned>(parts)), kBulkThreads, false, bulk.shared_bytes},
+          Launch(bulk.kernel, {dim3(static_cast<unsigned>(parts)), kBulkThreads, false, bulk.shared_bytes},
                  stream, args, group);
     }
   }

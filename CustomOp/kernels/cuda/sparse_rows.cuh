@@ -229,7 +229,8 @@ __device__ __forceinline__ void Discard(const void* line) {
 constexpr int kSumWarps = 16;
 
 // Block (32 * Columns columns, row): adds up the parts, warp w parts w, w + kSumWarps, ... The blocks behind
-// the last columns count the rows' kept neurons. Columns, of a lane: 4 where hidden is a multiple of 4, else 1.
+// the last columns count the rows' kept neurons. Columns, of a lane: 4 where hidden is a multiple of 4,
+// else 1.
 template <class T, int R, int Columns>
 __global__ void __launch_bounds__(kSumWarps * 32)
     SparseRowsSum(const GatedMlpArgs args, const RowGroup group, const int parts) {

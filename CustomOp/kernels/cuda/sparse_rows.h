@@ -24,13 +24,14 @@ constexpr int kDownColumns = 64;  // of a warp of the second kernel, 16-bit form
 constexpr int kDownBlocks = 264;  // of the second kernel, about: 2 for each of 132 multiprocessors
 constexpr int kMaxDownParts = 66;
 
-// Hidden sizes for which one kernel fetches all its rows by bulk copies, in 16-bit formats; it has a block for
-// each multiprocessor, with at most so many neurons, and each makes a part of y.
+// Hidden sizes for which one kernel fetches all its rows by bulk copies, in 16-bit formats; it has a block
+// for each multiprocessor, with at most so many neurons, and each makes a part of y.
 constexpr int kBulkHidden[] = {2048, 3072, 4096, 5120, 6144};
 constexpr int kMaxBulkNeurons = 256;
 constexpr int kMaxBulkBlocks = 160;
 constexpr int kMaxParts = kMaxDownParts > kMaxBulkBlocks ? kMaxDownParts : kMaxBulkBlocks;
 
+// The same list for device code.
 CATS_HD constexpr bool IsBulkHidden(int64_t hidden) {
   return hidden == 2048 || hidden == 3072 || hidden == 4096 || hidden == 5120 || hidden == 6144;
 }

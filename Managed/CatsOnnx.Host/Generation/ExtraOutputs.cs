@@ -19,7 +19,7 @@ internal sealed class ExtraOutputs(IReadOnlyList<string> names, HashSet<string> 
     private readonly int _slot = (int)TensorMemory.Aligned((long)batch * sizeof(int));
     private readonly OrtValue?[] _views = new OrtValue?[names.Count]; // [batch, 1, ...], one slot of the memory each
     private TensorMemory? _memory;
-    private PinnedMemory? _copies; // [2] of _memory: of the last two steps
+    private CudaMemory? _copies; // [2] of _memory: of the last two steps
     private readonly bool[] _kept = new bool[2];
     private int[]? _ranks; // of each output, as the first run gave them
     private bool _inSlots;
@@ -66,7 +66,7 @@ internal sealed class ExtraOutputs(IReadOnlyList<string> names, HashSet<string> 
         _kept[step] = _inSlots;
         if (_inSlots && place is CudaPlace cuda)
         {
-            _copies ??= new PinnedMemory(cuda.Device, 2 * _memory!.Bytes);
+            _copies ??= new CudaMemory(cuda.Device, 2 * _memory!.Bytes, pinned: true);
             cuda.Copy(_memory!, 0, _copies, step * _memory!.Bytes, checked((int)_memory.Bytes));
         }
     }

@@ -15,7 +15,7 @@ internal sealed unsafe class GreedyOnDevice : IDisposable
 
     private readonly CudaPlace _place;
     private readonly int _dtype;
-    private readonly PinnedMemory _tokens; // [2, batch] int32, written by the GPU
+    private readonly CudaMemory _tokens; // [2, batch] int32, written by the GPU
     private readonly nint[] _done = new nint[2]; // events: the slot's tokens are there
     private readonly int _batch;
     private readonly delegate* unmanaged[Cdecl]<int, int, long, nint, long, long, nint, nint, int, nint, int, nint, int, long, long, nint, byte*, long, int> _choose;
@@ -25,7 +25,7 @@ internal sealed unsafe class GreedyOnDevice : IDisposable
         _place = place;
         _dtype = dtype;
         _choose = (delegate* unmanaged[Cdecl]<int, int, long, nint, long, long, nint, nint, int, nint, int, nint, int, long, long, nint, byte*, long, int>)choose;
-        _tokens = new PinnedMemory(place.Device, 2L * batch * sizeof(int));
+        _tokens = new CudaMemory(place.Device, 2L * batch * sizeof(int), pinned: true);
         _batch = batch;
         _done[0] = CudaDriver.Instance.CreateEvent();
         _done[1] = CudaDriver.Instance.CreateEvent();

@@ -72,7 +72,7 @@ internal sealed unsafe class CudaPlace : TensorPlace
         if (buffer is null || buffer.Bytes < bytes)
         {
             buffer?.Dispose();
-            buffer = new PinnedMemory(Device, bytes);
+            buffer = new CudaMemory(Device, bytes, pinned: true);
         }
 
         _driver.Enter(Device);
@@ -82,7 +82,7 @@ internal sealed unsafe class CudaPlace : TensorPlace
     }
 
     /// <summary>Copies to the process in the stream's order; it is there when an event that is recorded later has come.</summary>
-    public void Copy(TensorMemory from, long fromOffset, PinnedMemory to, long toOffset, int bytes)
+    public void Copy(TensorMemory from, long fromOffset, CudaMemory to, long toOffset, int bytes)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(fromOffset + bytes, from.Bytes);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(toOffset + bytes, to.Bytes);
