@@ -6,6 +6,7 @@ namespace CatsOnnx.GraphRewriter.Storage;
 public static class CheckedSize
 {
     /// <summary>The product of the factors.</summary>
+    /// <param name="factors">0 or more each; none gives 1.</param>
     /// <exception cref="OverflowException">The product does not fit 63 bits, or a factor is negative.</exception>
     public static long Product(params ReadOnlySpan<long> factors)
     {
@@ -20,6 +21,7 @@ public static class CheckedSize
     }
 
     /// <summary>The sum of the terms.</summary>
+    /// <param name="terms">0 or more each; none gives 0.</param>
     /// <exception cref="OverflowException">The sum does not fit 63 bits, or a term is negative.</exception>
     public static long Sum(params ReadOnlySpan<long> terms)
     {
@@ -34,11 +36,15 @@ public static class CheckedSize
     }
 
     /// <summary>The smallest multiple of <paramref name="alignment"/> that is not below <paramref name="value"/>.</summary>
+    /// <param name="value">0 or more.</param>
+    /// <param name="alignment">1 or more.</param>
     /// <exception cref="OverflowException">It does not fit 63 bits.</exception>
     public static long AlignUp(long value, long alignment) =>
         checked(value + ((alignment - (value % alignment)) % alignment));
 
     /// <summary>The number of bytes of <paramref name="elements"/> elements of <paramref name="bits"/> bits, packed.</summary>
+    /// <param name="elements">0 or more.</param>
+    /// <param name="bits">Of one element: 4, 8, 16, 32 or 64.</param>
     /// <exception cref="OverflowException">It does not fit 63 bits.</exception>
     public static long BytesOf(long elements, int bits) =>
         bits >= 8 ? Product(elements, bits / 8) : (elements / (8 / bits)) + (elements % (8 / bits) == 0 ? 0 : 1);

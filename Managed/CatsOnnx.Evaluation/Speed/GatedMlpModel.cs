@@ -104,6 +104,10 @@ public sealed class GatedMlpModel
     }
 
     /// <summary>Writes a chain of MLPs whose data file is one hole of zeros: any size, in no time. For rewriting, not for speed.</summary>
+    /// <param name="folder">Gets model.onnx and its data file.</param>
+    /// <param name="hiddenSize">Width of the input.</param>
+    /// <param name="intermediateSize">Neurons of an MLP.</param>
+    /// <param name="layers">MLPs, one behind the other.</param>
     /// <returns>The .onnx file.</returns>
     public static string WriteHoles(string folder, int hiddenSize, int intermediateSize, int layers)
     {
@@ -119,6 +123,7 @@ public sealed class GatedMlpModel
     }
 
     /// <summary>The threshold at which <paramref name="sparsity"/> of the samples' neurons are skipped; 0 at sparsity 0.</summary>
+    /// <param name="sparsity">The share to skip, 0 to 1.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="sparsity"/> is not in [0, 1].</exception>
     public float Threshold(double sparsity)
     {

@@ -50,6 +50,8 @@ public sealed record PairedTiming(
     }
 
     /// <summary>Summarises times in milliseconds that were taken in pairs.</summary>
+    /// <param name="baselines">[pairs].</param>
+    /// <param name="candidates">[pairs]; entry i was taken beside entry i of the baselines.</param>
     /// <exception cref="ArgumentException">The two are empty or of different length.</exception>
     public static PairedTiming Of(IReadOnlyList<double> baselines, IReadOnlyList<double> candidates)
     {
@@ -66,6 +68,8 @@ public sealed record PairedTiming(
     }
 
     /// <summary>Quantile <paramref name="share"/> of the values, interpolated.</summary>
+    /// <param name="values">In any order, at least one.</param>
+    /// <param name="share">0 (the least) to 1 (the largest).</param>
     public static double Quantile(IReadOnlyList<double> values, double share)
     {
         ArgumentNullException.ThrowIfNull(values);

@@ -18,11 +18,14 @@ public readonly record struct Device(string Kind, int Index)
     public bool IsCpu => Kind is null or "cpu";
 
     /// <summary>A CUDA GPU.</summary>
+    /// <param name="index">Which, counted as CUDA counts (CUDA_VISIBLE_DEVICES); 0 or more.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The index is negative.</exception>
     public static Device Cuda(int index = 0) => index >= 0
         ? new("cuda", index)
         : throw new ArgumentOutOfRangeException(nameof(index), index, "A GPU's index is 0 or more.");
 
     /// <summary>Reads "cpu", "cuda" or "cuda:1".</summary>
+    /// <param name="text">A device in the words of <c>--device</c>.</param>
     /// <exception cref="FormatException">The text is none of these.</exception>
     public static Device Parse(string text)
     {

@@ -77,6 +77,8 @@ public sealed class ModelSession : IDisposable
 
     /// <summary>Opens the graph of a folder. Where its configuration has a sliding window that the exporter left out of the
     /// attention nodes, they get it in memory (<see cref="SlidingWindow"/>).</summary>
+    /// <param name="folder">The model.</param>
+    /// <param name="options">Device, threads and more, or null for the default ones.</param>
     /// <exception cref="InvalidDataException">ONNX Runtime cannot load the graph, or it is no language model that is understood.</exception>
     /// <exception cref="DllNotFoundException">The model uses ai.cats and the native library is nowhere.</exception>
     public static ModelSession Open(ModelFolder folder, ModelSessionOptions? options = null)

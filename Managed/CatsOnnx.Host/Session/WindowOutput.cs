@@ -21,13 +21,15 @@ public sealed class WindowOutput
     /// <summary>Number of tokens in the window.</summary>
     public int Tokens { get; }
 
-    /// <summary>Logits of one token.</summary>
+    /// <summary>Number of logits of one token.</summary>
     public int VocabSize { get; }
 
     /// <summary>All logits, [Tokens, VocabSize].</summary>
     public ReadOnlySpan<float> Logits => _logits.AsSpan(0, Tokens * VocabSize);
 
     /// <summary>The logits that follow the token at <paramref name="position"/>, [VocabSize].</summary>
+    /// <param name="position">0 or more, below <see cref="Tokens"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such token.</exception>
     public ReadOnlySpan<float> LogitsAt(int position)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(position);
@@ -35,13 +37,15 @@ public sealed class WindowOutput
         return _logits.AsSpan(position * VocabSize, VocabSize);
     }
 
-    /// <summary>An extra output, flat.</summary>
+    /// <summary>An extra output, flat: the elements of <see cref="ExtraShape"/>, the last dimension fastest.</summary>
     /// <typeparam name="T">Its element type: int for int32, long for int64, float, double.</typeparam>
+    /// <param name="name">The output's name in the graph.</param>
     /// <exception cref="ArgumentException">There is no such output.</exception>
     public ReadOnlySpan<T> Extra<T>(string name)
         where T : unmanaged => Value(name).GetTensorDataAsSpan<T>();
 
     /// <summary>The shape of an extra output.</summary>
+    /// <param name="name">The output's name in the graph.</param>
     /// <exception cref="ArgumentException">There is no such output.</exception>
     public long[] ExtraShape(string name) => Value(name).GetTensorTypeAndShape().Shape;
 

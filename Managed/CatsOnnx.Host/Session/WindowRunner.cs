@@ -20,7 +20,8 @@ public sealed class WindowRunner : IDisposable
     private int _length = -1;
     private bool _disposed;
 
-    /// <summary>A runner on <paramref name="session"/>, which must outlive it.</summary>
+    /// <summary>A runner on a session.</summary>
+    /// <param name="session">The model; it must outlive the runner.</param>
     public WindowRunner(ModelSession session)
     {
         ArgumentNullException.ThrowIfNull(session);
@@ -31,6 +32,13 @@ public sealed class WindowRunner : IDisposable
     internal long RunTicks { get; private set; }
 
     /// <summary>Runs one window; see <see cref="ModelSession.RunWindow"/>.</summary>
+    /// <param name="ids">[tokens], at least one, at most the model's context.</param>
+    /// <param name="thresholdScale">Multiplies the thresholds of a rewritten model (0 is dense); null leaves them.</param>
+    /// <param name="cancellationToken">Ends the run within one operator.</param>
+    /// <returns>Logits [tokens, vocabulary] and the extra outputs; they hold until the next run.</returns>
+    /// <exception cref="ArgumentException">There are no tokens, too many, or one that is not in the vocabulary.</exception>
+    /// <exception cref="InvalidOperationException">A scale was given to a model that has none.</exception>
+    /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
     public WindowOutput Run(ReadOnlySpan<int> ids, float? thresholdScale = null, CancellationToken cancellationToken = default)
     {
         ModelSignature signature = _session.Signature;

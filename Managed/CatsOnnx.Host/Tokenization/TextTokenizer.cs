@@ -32,6 +32,7 @@ public abstract class TextTokenizer
     /// <summary>The ids of <paramref name="text"/>.</summary>
     /// <param name="text">Any text. Halves of surrogate pairs standing alone become U+FFFD.</param>
     /// <param name="addSpecialTokens">Whether <see cref="PrefixIds"/> and <see cref="SuffixIds"/> are put around them.</param>
+    /// <returns>[tokens], each below <see cref="VocabularySize"/>; empty for an empty text without special tokens.</returns>
     public int[] Encode(string text, bool addSpecialTokens = false)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -51,6 +52,8 @@ public abstract class TextTokenizer
     }
 
     /// <summary>The text of <paramref name="ids"/>; bytes that are no UTF-8 become U+FFFD.</summary>
+    /// <param name="ids">[tokens].</param>
+    /// <param name="skipSpecialTokens">Whether tokens that <see cref="IsSpecial"/> are left out.</param>
     /// <exception cref="ArgumentOutOfRangeException">An id is negative or not below <see cref="VocabularySize"/>.</exception>
     public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens = true)
     {
@@ -79,6 +82,7 @@ public abstract class TextTokenizer
 
     /// <summary>The UTF-8 bytes that <paramref name="id"/> stands for: a part of a character where the token is a byte.
     /// Ids of the range that no token has give no bytes.</summary>
+    /// <param name="id">0 or more, below <see cref="VocabularySize"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">The id is negative or not below <see cref="VocabularySize"/>.</exception>
     public ReadOnlySpan<byte> TokenBytes(int id)
     {
@@ -87,6 +91,7 @@ public abstract class TextTokenizer
     }
 
     /// <summary>Whether <paramref name="id"/> is a special token (bos, eos, a chat marker), which decoding leaves out.</summary>
+    /// <param name="id">0 or more, below <see cref="VocabularySize"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">The id is negative or not below <see cref="VocabularySize"/>.</exception>
     public bool IsSpecial(int id)
     {
@@ -95,6 +100,7 @@ public abstract class TextTokenizer
     }
 
     /// <summary>The id of the token written <paramref name="token"/> in the vocabulary (with its own escapes), or null.</summary>
+    /// <param name="token">As tokenizer.json or tokenizer.model spell it, such as "▁the", "Ġthe", "&lt;0x0A&gt;", "&lt;s&gt;".</param>
     public abstract int? FindToken(string token);
 
     /// <summary>A decoder that takes one id after another and never breaks a character.</summary>
