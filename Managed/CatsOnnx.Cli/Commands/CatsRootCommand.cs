@@ -11,7 +11,7 @@ internal static class CatsRootCommand
     /// <summary>Accepted in any position.</summary>
     public static Option<bool> Json { get; } = new("--json")
     {
-        Description = "Write one JSON document to standard output, all else to standard error",
+        Description = "Write one JSON document (chat: one a line) to standard output, all else to standard error",
         Recursive = true,
     };
 
