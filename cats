@@ -11,6 +11,13 @@ stamp=$CATS_ROOT/artifacts/cats.stamp
 natives=${CatsOrt:-Cpu}
 sources=(GraphRewriter CustomOp Managed CMakeLists.txt CMakePresets.json Directory.Build.props Directory.Build.targets Directory.Packages.props global.json)
 
+# A shell that completes a line asks at every Tab: what was built last answers, nothing is installed, built or said.
+if [[ ${1:-} = "[suggest"* ]]; then
+  [ -f "$tool" ] || exit 0
+  has_sdk dotnet || PATH=${DOTNET_INSTALL_DIR:-$HOME/.dotnet}:$PATH
+  exec dotnet "$tool" "$@" 2>/dev/null
+fi
+
 changed() {
   [ -f "$tool" ] && [ -f "$stamp" ] || return 0
   [ "$(<"$stamp")" = "$natives" ] || return 0  # built with the other natives

@@ -47,8 +47,20 @@ internal static class Tool
 
     private static string ParseErrors(ParseResult parsed)
     {
-        IEnumerable<string> messages = parsed.Errors.Select(error => error.Message.TrimEnd('.')).Distinct();
-        string verb = parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ";
+        Command command = parsed.CommandResult.Command;
+        if (command is RootCommand)
+        {
+            string verbs = string.Join(", ", command.Subcommands.Select(known => known.Name));
+            return parsed.UnmatchedTokens is [var unknown, ..]
+                ? $"there is no verb '{unknown}'; there are {verbs}. `cats --help` says what they do."
+                : $"give a verb: {verbs}. `cats --help` says what they do.";
+        }
+
+        // The parser says that an argument is missing, not which.
+        IEnumerable<string> missing = command.Arguments.Where(argument => argument.Arity.MinimumNumberOfValues > 0 && parsed.GetResult(argument)?.Tokens.Count is null or 0)
+            .Select(argument => $"{argument.Name} is missing");
+        IEnumerable<string> messages = missing.Concat(parsed.Errors.Select(error => error.Message.TrimEnd('.')).Where(message => !message.StartsWith("Required argument", StringComparison.Ordinal))).Distinct();
+        string verb = command.Name + " ";
         return $"{string.Join("; ", messages)}. `cats {verb}--help` shows the arguments.";
     }
 }

@@ -89,6 +89,29 @@ public sealed class CliChatTests : IClassFixture<CliRewriteTests.DemoRewrite>, I
     }
 
     [Fact]
+    public void With_json_a_program_gets_each_answer_before_it_says_more()
+    {
+        Process process = CliTool.StartWithInput("chat", _demo.Output, "--raw", "--max-new-tokens", "8", "--json");
+        Assert.Equal(8, Ask(Line).GetProperty("tokens").GetInt32());
+        Assert.StartsWith("dial 0.7", Ask("/dial 0.7").GetProperty("note").GetString(), StringComparison.Ordinal);
+        Assert.Contains("/bogus", Ask("/bogus").GetProperty("error").GetString(), StringComparison.Ordinal);
+        Assert.Equal(.7, Ask("and").GetProperty("threshold_scale").GetDouble(), 1e-6);
+        process.StandardInput.Close();
+        Assert.Empty(CliTool.Finish(process).Expect(0).Output);
+
+        // What ends the program is a line as well.
+        CliRun none = CliTool.RunWithInput([], "chat", "/nowhere", "--json").Expect(2);
+        Assert.Equal(2, JsonSerializer.Deserialize<JsonElement>(Assert.Single(none.Output.TrimEnd('\n').Split('\n'))).GetProperty("exit_code").GetInt32());
+
+        JsonElement Ask(string line)
+        {
+            process.StandardInput.WriteLine(line);
+            process.StandardInput.Flush();
+            return JsonSerializer.Deserialize<JsonElement>(process.StandardOutput.ReadLine()!);
+        }
+    }
+
+    [Fact]
     public void A_line_with_two_slashes_is_a_message_with_one() =>
         Assert.Equal("/dial", Answers(["//dial"])[0].GetProperty("prompt").GetString());
 
@@ -116,9 +139,10 @@ public sealed class CliChatTests : IClassFixture<CliRewriteTests.DemoRewrite>, I
     public void A_line_that_is_too_long_is_refused_and_the_conversation_goes_on()
     {
         string tooLong = string.Concat(Enumerable.Repeat("house ", 3000));
-        JsonElement result = Run([tooLong, Line]).Json;
-        Assert.Contains("/clear", Assert.Single(result.GetProperty("errors").EnumerateArray()).GetString(), StringComparison.Ordinal);
-        Assert.Equal(Line, Assert.Single(result.GetProperty("answers").EnumerateArray()).GetProperty("prompt").GetString());
+        JsonElement[] lines = Lines([tooLong, Line]);
+        Assert.Equal(2, lines.Length);
+        Assert.Contains("/clear", lines[0].GetProperty("error").GetString(), StringComparison.Ordinal);
+        Assert.Equal(Line, lines[1].GetProperty("prompt").GetString());
     }
 
     [Fact]
@@ -163,11 +187,12 @@ public sealed class CliChatTests : IClassFixture<CliRewriteTests.DemoRewrite>, I
 
     private JsonElement[] Answers(string[] lines, params string[] more)
     {
-        JsonElement result = Run(lines, more).Json;
-        Assert.Empty(result.GetProperty("errors").EnumerateArray());
-        return [.. result.GetProperty("answers").EnumerateArray()];
+        JsonElement[] given = Lines(lines, more);
+        Assert.DoesNotContain(given, line => line.TryGetProperty("error", out _));
+        return [.. given.Where(line => !line.TryGetProperty("note", out _))];
     }
 
-    private CliRun Run(string[] lines, params string[] more) =>
-        CliTool.RunWithInput(lines, ["chat", _demo.Output, "--chat-template", _template, "--max-new-tokens", "30", .. more, "--json"]).Expect(0);
+    private JsonElement[] Lines(string[] lines, params string[] more) =>
+        [.. CliTool.RunWithInput(lines, ["chat", _demo.Output, "--chat-template", _template, "--max-new-tokens", "30", .. more, "--json"]).Expect(0)
+            .Output.TrimEnd('\n').Split('\n').Select(line => JsonSerializer.Deserialize<JsonElement>(line))];
 }

@@ -32,6 +32,7 @@ internal static class Arguments
     public static Option<string?> Choice(string name, string description, params string[] choices)
     {
         Option<string?> option = new(name) { Description = description, HelpName = string.Join('|', choices) };
+        option.CompletionSources.Add(choices);
         option.Validators.Add(result =>
         {
             string? value = result.GetValueOrDefault<string?>();

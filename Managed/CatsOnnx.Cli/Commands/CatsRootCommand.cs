@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The root command: the list of verbs. A new verb is one file beside this one and one line here.
 using System.CommandLine;
+using System.CommandLine.Completions;
+using CatsOnnx.Cli.Completion;
 
 namespace CatsOnnx.Cli.Commands;
 
@@ -9,11 +11,19 @@ internal static class CatsRootCommand
     /// <summary>Accepted in any position.</summary>
     public static Option<bool> Json { get; } = new("--json")
     {
-        Description = "Write one JSON document to standard output, all else to standard error",
+        Description = "Write one JSON document (chat: one a line) to standard output, all else to standard error",
         Recursive = true,
     };
 
-    public static RootCommand Create() => new(
+    public static RootCommand Create()
+    {
+        RootCommand root = MakeRoot();
+        SuggestDirective suggest = root.Directives.OfType<SuggestDirective>().Single();
+        suggest.Action = new Suggestions(suggest);
+        return root;
+    }
+
+    private static RootCommand MakeRoot() => new(
         """
         Makes exported Llama and Mistral ONNX models activation-sparse (CATS) and runs them.
 
@@ -33,5 +43,6 @@ internal static class CatsRootCommand
         ReportCommand.Create(),
         DoctorCommand.Create(),
         DemoCommand.Create(),
+        CompletionCommand.Create(),
     };
 }

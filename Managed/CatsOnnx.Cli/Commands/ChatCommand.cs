@@ -25,7 +25,7 @@ internal static class ChatCommand
         Option<long?> seed = new("--seed") { Description = "Equal seeds draw equal answers", HelpName = "N" };
         Option<int?> newTokens = Arguments.AtLeast("--max-new-tokens", $"Tokens of an answer at most; default {DefaultNewTokens}", 1);
         Option<double?> scale = Arguments.Limit("--threshold-scale", "Multiplies the thresholds at first (/dial changes it): 0 is dense, default 1");
-        Command command = new("chat", "Holds a conversation; /dial changes the sparsity while it runs")
+        Command command = new("chat", "Holds a conversation; /dial changes the sparsity while it runs; with --json a line gives one JSON object as soon as it is answered")
         {
             model, system, tokenizer, template, raw, temperature, topP, topK, seed, newTokens, scale,
         };

@@ -14,6 +14,7 @@ internal sealed class DeviceOptions
 
     public DeviceOptions(Command command)
     {
+        _device.CompletionSources.Add("cpu", "cuda");
         command.Add(_device);
         command.Add(_strict);
     }

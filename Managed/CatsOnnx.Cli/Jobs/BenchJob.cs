@@ -36,34 +36,27 @@ internal static class BenchJob
     /// <param name="cancellation">Ends it early.</param>
     public static (IReadOnlyList<BenchRow> Rows, JsonObject Document) Execute(BenchRequest request, Action<string> line, CancellationToken cancellation)
     {
-        string work = Directory.CreateDirectory(Path.Combine(request.Work ?? Path.GetTempPath(), "cats-bench-" + Path.GetRandomFileName())).FullName;
-        try
+        using WorkFolder work = new("cats-bench-", request.Work);
+        ModelInput source = Source(request, work.Path, cancellation);
+        GateObservations observations = request.Observations ?? Calibrate(source, request, cancellation);
+        string rewritten = Path.Combine(work.Path, "rewritten");
+        RewriteReport report = Rewrite(source, observations.ToThresholds(request.Sparsities[0]), rewritten, cancellation);
+        long bytes = MlpBytes(report);
+        double? ceiling = MemoryBandwidth.MeasureRead(request.Placement.Device);
+        line(ToolOutput.Format($"{request.Shape?.Name ?? request.Model}, {report.Mlps.First(mlp => mlp.Status == MlpStatus.Fused).Dtype}, on {DeviceName(request.Placement.Device)}: {report.Fused} MLPs of {Quantity.Bytes(bytes / report.Fused)}, read ceiling {(ceiling is { } rate ? Quantity.Bytes((long)rate) + "/s" : "not measured")}, context of {request.Context} tokens, {request.Steps} steps{(request.Placement.Device.IsCpu ? "" : $" in blocks of {Math.Min(BlockSteps, request.Steps)}")} in turns"));
+        (List<BenchRow> rows, List<PrefillRow> prefill) = Time(request, source, ModelFolder.Open(rewritten), observations, report, bytes, ceiling, line, cancellation);
+        return (rows, new JsonObject
         {
-            ModelInput source = Source(request, work, cancellation);
-            GateObservations observations = request.Observations ?? Calibrate(source, request, cancellation);
-            string rewritten = Path.Combine(work, "rewritten");
-            RewriteReport report = Rewrite(source, observations.ToThresholds(request.Sparsities[0]), rewritten, cancellation);
-            long bytes = MlpBytes(report);
-            double? ceiling = MemoryBandwidth.MeasureRead(request.Placement.Device);
-            line(ToolOutput.Format($"{request.Shape?.Name ?? request.Model}, {report.Mlps.First(mlp => mlp.Status == MlpStatus.Fused).Dtype}, on {DeviceName(request.Placement.Device)}: {report.Fused} MLPs of {Quantity.Bytes(bytes / report.Fused)}, read ceiling {(ceiling is { } rate ? Quantity.Bytes((long)rate) + "/s" : "not measured")}, context of {request.Context} tokens, {request.Steps} steps{(request.Placement.Device.IsCpu ? "" : $" in blocks of {Math.Min(BlockSteps, request.Steps)}")} in turns"));
-            (List<BenchRow> rows, List<PrefillRow> prefill) = Time(request, source, ModelFolder.Open(rewritten), observations, report, bytes, ceiling, line, cancellation);
-            return (rows, new JsonObject
-            {
-                ["model"] = request.Shape?.Name ?? request.Model,
-                ["device"] = DeviceName(request.Placement.Device),
-                ["onnxruntime"] = Microsoft.ML.OnnxRuntime.OrtEnv.Instance().GetVersionString(),
-                ["mlps"] = report.Fused,
-                ["mlp_bytes"] = bytes / report.Fused,
-                ["read_ceiling_bytes_per_second"] = ToolOutput.Number(ceiling),
-                ["context"] = request.Context,
-                ["decode"] = new JsonArray([.. rows.Select(row => row.Json())]),
-                ["prefill"] = new JsonArray([.. prefill.Select(row => row.Json())]),
-            });
-        }
-        finally
-        {
-            Directory.Delete(work, recursive: true);
-        }
+            ["model"] = request.Shape?.Name ?? request.Model,
+            ["device"] = DeviceName(request.Placement.Device),
+            ["onnxruntime"] = Microsoft.ML.OnnxRuntime.OrtEnv.Instance().GetVersionString(),
+            ["mlps"] = report.Fused,
+            ["mlp_bytes"] = bytes / report.Fused,
+            ["read_ceiling_bytes_per_second"] = ToolOutput.Number(ceiling),
+            ["context"] = request.Context,
+            ["decode"] = new JsonArray([.. rows.Select(row => row.Json())]),
+            ["prefill"] = new JsonArray([.. prefill.Select(row => row.Json())]),
+        });
     }
 
     private static (List<BenchRow> Rows, List<PrefillRow> Prefill) Time(
@@ -78,7 +71,7 @@ internal static class BenchJob
         CancellationToken cancellation)
     {
         ModelSessionOptions options = Options(request.Placement);
-        using ModelSession dense = ModelSession.Open(source.Folder, options);
+        using ModelSession dense = ProgressBar.Wait("opening the model", () => ModelSession.Open(source.Folder, options));
         OnnxModel bare = OnnxModel.Load(rewritten.ModelPath);
         WithoutMlps.Apply(bare);
         using ModelSession rest = ModelSession.Open(bare, rewritten, options);
@@ -106,7 +99,8 @@ internal static class BenchJob
                     using BatchDecoder first = new(dense, batch, plain);
                     using BatchDecoder second = new(sparse, batch, counting with { CudaGraph = captured });
                     using BatchDecoder third = new(rest, batch, plain);
-                    double[][] times = DecodeComparison.StepTimes([first, second, third], request.Context, request.Steps, block, dense.Signature.VocabSize, cancellation);
+                    double[][] times = ProgressBar.Run(ToolOutput.Format($"timing {target:0%}, {batch} rows"), "steps", 1, progress => DecodeComparison.StepTimes(
+                        [first, second, third], request.Context, request.Steps, block, dense.Signature.VocabSize, cancellation, progress: ProgressForwarding.ForTokens(progress)));
                     BenchRow row = new(
                         target, second.Sparsity, batch, captured, PairedTiming.Of(times[0], times[1]), PairedTiming.Quantile(times[2], .5), report.Fused, bytes, ceiling);
                     rows.Add(row);
@@ -120,7 +114,8 @@ internal static class BenchJob
                 {
                     using BatchDecoder first = new(dense, 1, new TokenGeneratorOptions { PrefillChunk = tokens });
                     using BatchDecoder second = new(sparse, 1, counting with { PrefillChunk = tokens });
-                    double[][] times = DecodeComparison.PrefillTimes([first, second], tokens, PrefillRepeats, dense.Signature.VocabSize, cancellation);
+                    double[][] times = ProgressBar.Run(ToolOutput.Format($"timing a prompt of {tokens}"), "tokens", 1, progress => DecodeComparison.PrefillTimes(
+                        [first, second], tokens, PrefillRepeats, dense.Signature.VocabSize, cancellation, ProgressForwarding.ForTokens(progress)));
                     prefill.Add(new PrefillRow(tokens, PairedTiming.Of(times[0], times[1])));
                 }
             }

@@ -141,7 +141,19 @@ internal static class CalibrateJob
     }
 
     private static GateObservations Load(string path) =>
-        File.Exists(path) ? ShardFile.Load(path) : throw new FileNotFoundException($"There is no shard file '{path}'.", path);
+        File.Exists(path) ? ReadShard(path) : throw new FileNotFoundException($"There is no shard file '{path}'. `cats calibrate --shard i/n` writes one.", path);
+
+    private static GateObservations ReadShard(string path)
+    {
+        try
+        {
+            return ShardFile.Load(path);
+        }
+        catch (InvalidDataException error)
+        {
+            throw new InvalidDataException($"{error.Message.TrimEnd('.')}. `cats calibrate --shard i/n` writes shards.", error);
+        }
+    }
 
     // Found before the work, not after it.
     private static void RequireWritable(CalibrateRequest request)
@@ -154,7 +166,7 @@ internal static class CalibrateJob
 
         if (!Directory.Exists(Path.GetDirectoryName(full)))
         {
-            throw new DirectoryNotFoundException($"There is no folder '{Path.GetDirectoryName(full)}' for the output.");
+            throw new DirectoryNotFoundException($"There is no folder '{Path.GetDirectoryName(full)}' for the output; make it, or give another file.");
         }
 
         if (request.Texts.Concat(request.Merge).FirstOrDefault(input => Path.GetFullPath(input) == full) is { } input)

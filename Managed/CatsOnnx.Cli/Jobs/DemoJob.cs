@@ -30,31 +30,25 @@ internal static class DemoJob
         }
 
         long start = Stopwatch.GetTimestamp();
-        string work = Directory.CreateTempSubdirectory("cats-demo-").FullName;
-        try
+        using WorkFolder folder = new("cats-demo-");
+        string work = folder.Path;
+        JsonObject document = [];
+        string sparse = Path.Combine(work, "demo-cats");
+        Rewrite(model, sparse, placement, output, document, cancellation);
+        Compare(ModelInput.Open(model), ModelInput.Open(sparse), Path.Combine(model, "eval.txt"), placement, output, document, cancellation);
+        if (placement.Device.IsCpu)
         {
-            JsonObject document = [];
-            string sparse = Path.Combine(work, "demo-cats");
-            Rewrite(model, sparse, placement, output, document, cancellation);
-            Compare(ModelInput.Open(model), ModelInput.Open(sparse), Path.Combine(model, "eval.txt"), placement, output, document, cancellation);
-            if (placement.Device.IsCpu)
-            {
-                TimeMlp(work, output, document, cancellation);
-            }
-            else
-            {
-                TimeLayers(work, placement, output, document, cancellation);
-            }
+            TimeMlp(work, output, document, cancellation);
+        }
+        else
+        {
+            TimeLayers(work, placement, output, document, cancellation);
+        }
 
-            Explain(ModelInput.Open(model), output);
-            document["seconds"] = Stopwatch.GetElapsedTime(start).TotalSeconds;
-            output.Result(document);
-            return ExitCode.Done;
-        }
-        finally
-        {
-            Directory.Delete(work, recursive: true);
-        }
+        Explain(ModelInput.Open(model), output);
+        document["seconds"] = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        output.Result(document);
+        return ExitCode.Done;
     }
 
     private static void Rewrite(string model, string sparse, Placement placement, ToolOutput output, JsonObject document, CancellationToken cancellation)
@@ -109,8 +103,8 @@ internal static class DemoJob
             return;
         }
 
-        using MlpComparison comparison = MlpComparison.Create(folder, HiddenSize, IntermediateSize, Sparsity, cancellation: cancellation);
-        PairedTiming timing = comparison.Measure(rows: 1, TimedPairs, cancellation);
+        using MlpComparison comparison = ProgressBar.Wait("making the MLP", () => MlpComparison.Create(folder, HiddenSize, IntermediateSize, Sparsity, cancellation: cancellation));
+        PairedTiming timing = ProgressBar.Wait("timing", () => comparison.Measure(rows: 1, TimedPairs, cancellation));
         output.Line($"   dense, ONNX Runtime's own nodes   {timing.BaselineMilliseconds,6:0.0} ms");
         output.Line($"   sparse, {Sparsity:0%} of neurons skipped   {timing.CandidateMilliseconds,6:0.0} ms   x{timing.Ratio:0.00} ({timing.LowerRatio:0.00} to {timing.UpperRatio:0.00} in {timing.Pairs} pairs run in turns)");
         output.Line();

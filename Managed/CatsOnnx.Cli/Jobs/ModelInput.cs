@@ -14,6 +14,11 @@ internal sealed record ModelInput(ModelFolder Folder, OnnxModel Graph)
     /// <exception cref="GraphRewriter.InvalidModelException">It is damaged, unsafe, or no ONNX model.</exception>
     public static ModelInput Open(string path)
     {
+        if (!Path.Exists(path))
+        {
+            throw new FileNotFoundException($"There is no model file or folder '{path}' (looked in {Environment.CurrentDirectory}). Give an exporter's folder or a .onnx file; `cats make-model` makes one to try.", path);
+        }
+
         ModelFolder folder = ModelFolder.Open(path);
         return new ModelInput(folder, OnnxModel.Load(folder.ModelPath));
     }

@@ -26,7 +26,7 @@ internal static class OutputFolder
     }
 
     /// <summary>Refuses, before any long work, an output folder that may not be written.</summary>
-    /// <exception cref="UnsuitableInputException">It exists and is not empty, and was not to be replaced; or it is a file.</exception>
+    /// <exception cref="UnsuitableInputException">It exists and is not empty, and was not to be replaced; or it is a file; or nothing can be written where it would be.</exception>
     public static void RequireFree(string output, bool overwrite)
     {
         if (File.Exists(output))
@@ -37,6 +37,27 @@ internal static class OutputFolder
         if (!overwrite && Directory.Exists(output) && Directory.EnumerateFileSystemEntries(output).Any())
         {
             throw new UnsuitableInputException($"The output folder '{output}' exists and is not empty; give another one, or --overwrite to replace it.");
+        }
+
+        RequireWritable(output);
+    }
+
+    // Asked before hours of work, not after them; the folder itself is made at its end.
+    private static void RequireWritable(string output)
+    {
+        string parent = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(output))) ?? output;
+        while (!Path.Exists(parent) && Path.GetDirectoryName(parent) is { } above)
+        {
+            parent = above;
+        }
+
+        try
+        {
+            Directory.Delete(Directory.CreateDirectory(Path.Combine(parent, $".cats-{Path.GetRandomFileName()}")).FullName);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new UnsuitableInputException($"The output '{output}' cannot be made: nothing can be written to {parent}; give another folder.");
         }
     }
 

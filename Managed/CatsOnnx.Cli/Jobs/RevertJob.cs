@@ -24,7 +24,7 @@ internal static class RevertJob
         }
         catch (InvalidDataException error)
         {
-            throw new InvalidDataException($"{input.Folder.ModelPath}: {error.Message}", error);
+            throw new InvalidDataException($"{input.Folder.ModelPath}: {error.Message} Only what `cats rewrite` wrote can be reverted.", error);
         }
 
         RewrittenFolder target = new()

@@ -106,10 +106,19 @@ internal static class RewriteJob
 
         if (!File.Exists(path))
         {
-            throw new FileNotFoundException($"There is no thresholds file '{path}'.", path);
+            throw new FileNotFoundException($"There is no thresholds file '{path}' (--thresholds). `cats calibrate` writes one.", path);
         }
 
-        ThresholdTable table = ThresholdTable.Load(path);
+        ThresholdTable table;
+        try
+        {
+            table = ThresholdTable.Load(path);
+        }
+        catch (InvalidDataException error)
+        {
+            throw new InvalidDataException($"{error.Message.TrimEnd('.')}. `cats calibrate` writes a thresholds.json.", error);
+        }
+
         try
         {
             table.RequireFits(inspected);
@@ -153,7 +162,17 @@ internal static class RewriteJob
             try
             {
                 RewrittenFolder.Written written = ProgressBar.Run(
-                    "writing", "MB", 1e6, progress => target.Write(ProgressForwarding.For(progress), cancellation, beforeCommit));
+                    "writing",
+                    "MB",
+                    1e6,
+                    progress => target.Write(
+                        ProgressForwarding.For(progress),
+                        cancellation,
+                        staging =>
+                        {
+                            ProgressBar.Next(progress, "checking against the source");
+                            beforeCommit(staging);
+                        }));
                 ReportDocument.WarnOfRefused(report, output);
                 return (report, written);
             }

@@ -18,14 +18,23 @@ internal static class TextInput
         {
             if (!File.Exists(path))
             {
-                throw new FileNotFoundException($"There is no text file '{path}'.", path);
+                throw new FileNotFoundException($"There is no text file '{path}' (looked in {Environment.CurrentDirectory}). Give UTF-8 text with --text FILE.", path);
             }
         }
 
         TextTokenizer tokenizer = folder.LoadTokenizer(tokenizerPath);
         int? bos = tokenizer.BosId ?? folder.Config.BosTokenId;
         int? eos = tokenizer.EosId ?? (folder.Config.EosTokenIds is [int first, ..] ? first : null);
-        TextWindows windows = TextWindows.FromFiles(paths, document => tokenizer.Encode(document), bos, eos, maxTokens);
+        TextWindows windows;
+        try
+        {
+            windows = ProgressBar.Wait("reading text", () => TextWindows.FromFiles(paths, document => tokenizer.Encode(document), bos, eos, maxTokens));
+        }
+        catch (InvalidDataException error)
+        {
+            throw new InvalidDataException($"{string.Join(", ", paths)}: {error.Message} Give (more) UTF-8 text with --text FILE.", error);
+        }
+
         if (folder.Config.VocabSize is { } vocabulary && tokenizer.VocabularySize > vocabulary && Largest(windows) is int largest && largest >= vocabulary)
         {
             throw new UnsuitableInputException($"The tokenizer {tokenizer.Source} gives the id {largest}; the model knows {vocabulary} ids. Give the model's own with --tokenizer.");

@@ -103,14 +103,15 @@ internal sealed class RewrittenStudy(ModelStudy study)
             }
 
             int block = placement.Device.IsCpu ? 1 : BlockSteps;
-            double[][] times = DecodeComparison.StepTimes(
+            double[][] times = ProgressBar.Run($"{study.Name}: timing", "steps", 1, progress => DecodeComparison.StepTimes(
                 decoders,
                 study.Request.Context,
                 study.Request.Steps,
                 block,
                 session.Signature.VocabSize,
                 study.Cancellation,
-                [.. s_scales.Select(scale => (float)scale)]);
+                [.. s_scales.Select(scale => (float)scale)],
+                ProgressForwarding.ForTokens(progress)));
             PairedTiming[] pairs = [.. times.Select(own => PairedTiming.Of(times[0], own))];
             return [.. s_scales.Select((scale, index) => new SpeedPoint(
                 Label(scale),

@@ -44,6 +44,8 @@ internal static class ErrorFunnel
         // A fault of the tool, not of the input: say so, and how to see more.
         NullReferenceException or IndexOutOfRangeException or InvalidCastException or KeyNotFoundException =>
             $"the tool failed: {cause.Message} ({cause.GetType().Name}). {DebugVariable}=1 shows where; please report it.",
+        // What the runtime adds for the program that called, not for a person.
+        ArgumentException { ParamName: { } parameter } => cause.Message.Replace($" (Parameter '{parameter}')", "", StringComparison.Ordinal),
         _ => cause.Message,
     };
 

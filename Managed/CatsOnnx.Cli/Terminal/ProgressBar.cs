@@ -20,22 +20,34 @@ internal static class ProgressBar
     public static T Run<T>(string what, string unit, double unitSize, Func<IProgress<WorkDone>?, T> work) =>
         IsShown ? RunShown(what, unit, unitSize, work) : work(null);
 
-    private static T RunShown<T>(string what, string unit, double unitSize, Func<IProgress<WorkDone>?, T> work)
+    /// <summary>Runs work that cannot say how much of it is done, such as opening a model; shows how long it has taken.</summary>
+    public static T Wait<T>(string what, Func<T> work) =>
+        IsShown ? Show(what, _ => work(), new TaskDescriptionColumn(), new ProgressBarColumn(), new ElapsedTimeColumn()) : work();
+
+    /// <summary>Says that a bar's work has gone on to a part that cannot say how much of it is done.</summary>
+    /// <param name="bar">What <see cref="Run{T}"/> gave to the work.</param>
+    /// <param name="what">What is being done now.</param>
+    public static void Next(IProgress<WorkDone>? bar, string what) => (bar as TaskProgress)?.Next(what);
+
+    private static T RunShown<T>(string what, string unit, double unitSize, Func<IProgress<WorkDone>?, T> work) => Show(
+        what,
+        task => work(new TaskProgress(task)),
+        new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RateColumn(unit, unitSize), new RemainingTimeColumn());
+
+    private static T Show<T>(string what, Func<ProgressTask, T> work, params ProgressColumn[] columns)
     {
         bool colours = string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
         {
             Out = new AnsiConsoleOutput(Console.Error),
+            Interactive = InteractionSupport.Yes, // it would look at standard input too: a redirected one hid the bar
             ColorSystem = colours ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
         });
-        ProgressColumn[] columns =
-        [
-            new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RateColumn(unit, unitSize), new RemainingTimeColumn(),
-        ];
         return console.Progress().AutoClear(true).Columns(columns).Start(context =>
         {
             ProgressTask task = context.AddTask(Markup.Escape(what));
-            return work(new TaskProgress(task));
+            task.IsIndeterminate = true; // until the work says how much it is
+            return work(task);
         });
     }
 
@@ -43,8 +55,15 @@ internal static class ProgressBar
     {
         public void Report(WorkDone value)
         {
+            task.IsIndeterminate = false;
             task.MaxValue = Math.Max(1, value.Total);
             task.Value = value.Done;
+        }
+
+        public void Next(string what)
+        {
+            task.Description = Markup.Escape(what);
+            task.IsIndeterminate = true;
         }
     }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Where output goes: results to standard output, everything else to standard error. With --json standard output
-// carries exactly one JSON document, also when the command fails.
+// carries exactly one JSON document, also when the command fails; of a conversation, one a line.
 using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
@@ -17,6 +17,8 @@ internal sealed class ToolOutput(bool json)
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
+    private static readonly JsonSerializerOptions OneLine = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     private bool _resultWritten;
 
     /// <summary>The output of this run.</summary>
@@ -24,6 +26,9 @@ internal sealed class ToolOutput(bool json)
 
     /// <summary>Whether one JSON document is wanted.</summary>
     public bool Json { get; } = json;
+
+    /// <summary>Whether JSON documents are lines, of which there are several: a conversation's.</summary>
+    public bool JsonLines { get; set; }
 
     /// <summary>A number for JSON, which has no NaN and no infinity: those become null.</summary>
     public static JsonNode? Number(double? value) => value is { } number && double.IsFinite(number) ? JsonValue.Create(number) : null;
@@ -59,17 +64,17 @@ internal sealed class ToolOutput(bool json)
     /// <summary>Something that went another way than asked: to standard error.</summary>
     public void Warn(FormattableString text) => Console.Error.WriteLine("warning: " + Format(text));
 
-    /// <summary>The JSON document of this run. Only the first one counts; nothing without --json.</summary>
+    /// <summary>The JSON document of this run, or a line of it. Only the first one counts, unless they are lines; nothing without --json.</summary>
     public void Result(JsonObject document)
     {
-        if (!Json || _resultWritten)
+        if (!Json || (_resultWritten && !JsonLines))
         {
             return;
         }
 
         _resultWritten = true;
         using Stream stream = Console.OpenStandardOutput();
-        stream.Write(Encoding.UTF8.GetBytes(document.ToJsonString(Indented) + "\n"));
+        stream.Write(Encoding.UTF8.GetBytes(document.ToJsonString(JsonLines ? OneLine : Indented) + "\n"));
     }
 
     /// <summary>Help or version text, which the parser writes.</summary>

@@ -2,6 +2,7 @@
 // Decoding with several models, step by step in turns: each meets the machine as the others do.
 using System.Diagnostics;
 using CatsOnnx.Generation;
+using CatsOnnx.Text;
 
 namespace CatsOnnx.Evaluation.Speed;
 
@@ -21,6 +22,7 @@ public static class DecodeComparison
     /// <param name="vocabSize">Ids are below it.</param>
     /// <param name="cancellation">Ends it early.</param>
     /// <param name="scales">[decoders]: what multiplies each one's thresholds; null leaves all.</param>
+    /// <param name="progress">Hears of each turn.</param>
     /// <returns>[decoders][steps / block]: milliseconds of a step, the mean of its block.</returns>
     public static double[][] StepTimes(
         IReadOnlyList<BatchDecoder> decoders,
@@ -29,7 +31,8 @@ public static class DecodeComparison
         int block,
         int vocabSize,
         CancellationToken cancellation = default,
-        IReadOnlyList<float>? scales = null)
+        IReadOnlyList<float>? scales = null,
+        IProgress<TokenProgress>? progress = null)
     {
         ArgumentNullException.ThrowIfNull(decoders);
         ArgumentOutOfRangeException.ThrowIfLessThan(block, 1);
@@ -49,8 +52,10 @@ public static class DecodeComparison
             decoders[i].Drain();
         }
 
+        long began = Stopwatch.GetTimestamp();
         for (int turn = 0; turn < blocks; turn++)
         {
+            progress?.Report(new TokenProgress("timing", turn * block, blocks * block, Stopwatch.GetElapsedTime(began)));
             for (int k = 0; k < decoders.Count; k++)
             {
                 int i = turn % 2 == 0 ? k : decoders.Count - 1 - k; // who goes first changes
@@ -85,16 +90,25 @@ public static class DecodeComparison
     /// <param name="repeats">Prompts to time.</param>
     /// <param name="vocabSize">Ids are below it.</param>
     /// <param name="cancellation">Ends it early.</param>
+    /// <param name="progress">Hears of each repeat.</param>
     /// <returns>[decoders][repeats]: milliseconds.</returns>
-    public static double[][] PrefillTimes(IReadOnlyList<BatchDecoder> decoders, int tokens, int repeats, int vocabSize, CancellationToken cancellation = default)
+    public static double[][] PrefillTimes(
+        IReadOnlyList<BatchDecoder> decoders,
+        int tokens,
+        int repeats,
+        int vocabSize,
+        CancellationToken cancellation = default,
+        IProgress<TokenProgress>? progress = null)
     {
         ArgumentNullException.ThrowIfNull(decoders);
         int batch = decoders[0].Batch;
         int[] prompt = RandomText.Ids(batch * tokens, vocabSize, PromptSeed);
         int[] next = new int[batch];
         double[][] times = [.. decoders.Select(_ => new double[repeats])];
+        long began = Stopwatch.GetTimestamp();
         for (int repeat = -1; repeat < repeats; repeat++)
         {
+            progress?.Report(new TokenProgress("timing", (repeat + 1) * (long)tokens, (repeats + 1) * (long)tokens, Stopwatch.GetElapsedTime(began)));
             for (int i = 0; i < decoders.Count; i++)
             {
                 decoders[i].Begin(tokens); // room for the prompt alone: no step is begun ahead

@@ -30,6 +30,16 @@ internal static class ChatOptionsMapping
         }
 
         Refuse(options, modelId);
+        if (options.MaxOutputTokens < 1)
+        {
+            throw new ArgumentException($"ChatOptions.MaxOutputTokens is {options.MaxOutputTokens}; it must be 1 or more.");
+        }
+
+        if (Additional(options, ThresholdScale) is { } scale && !(float.IsFinite(scale) && scale >= 0))
+        {
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"ChatOptions.AdditionalProperties[\"{ThresholdScale}\"] is {scale}; it must be 0 (dense) or more."));
+        }
+
         GenerationOptions generation = options.RawRepresentationFactory?.Invoke(client) as GenerationOptions ?? defaults;
         return generation with
         {

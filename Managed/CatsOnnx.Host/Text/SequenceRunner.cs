@@ -156,7 +156,7 @@ public sealed class SequenceRunner(ModelSession session)
         }
 
         RoleInput input = signature.ThresholdScale ?? throw new InvalidOperationException(
-            $"'{session.Folder.ModelPath}' has no {ModelSignature.ThresholdScaleName}: it is no rewritten model, so its thresholds cannot be scaled by {scale}.");
+            $"'{session.Folder.ModelPath}' has no {ModelSignature.ThresholdScaleName}: it is no rewritten model, so its thresholds cannot be scaled by {scale}. `cats rewrite` makes a sparse model of it.");
         inputs.Add(TokenTensors.MakeScalar(input));
         inputs[^1].GetTensorMutableDataAsSpan<float>().Fill(scale);
         binding.BindInput(input.Name, inputs[^1]);

@@ -32,7 +32,7 @@ public static class TokenizerLoader
 
         if (!Directory.Exists(fileOrFolder))
         {
-            throw new FileNotFoundException($"There is no tokenizer file or folder '{fileOrFolder}'.", fileOrFolder);
+            throw new FileNotFoundException($"There is no tokenizer file or folder '{fileOrFolder}'; a tokenizer.json, a tokenizer.model or a folder with one is wanted.", fileOrFolder);
         }
 
         foreach (string name in FileNames)

@@ -93,6 +93,7 @@ public sealed class ChatClientTests
         Assert.NotEqual(expected, (await sparse.GetResponseAsync(Messages, Scale(1f), TestContext.Current.CancellationToken)).Text);
         Assert.Contains("threshold", (await Assert.ThrowsAsync<ArgumentException>(() => dense.GetResponseAsync(Messages, Scale(0)))).Message);
         Assert.Contains("must be a number", (await Assert.ThrowsAsync<ArgumentException>(() => dense.GetResponseAsync(Messages, Scale("much")))).Message);
+        Assert.Contains("cats.threshold_scale\"] is -1; it must be 0", (await Assert.ThrowsAsync<ArgumentException>(() => sparse.GetResponseAsync(Messages, Scale(-1)))).Message);
 
         static ChatOptions Scale(object value) => new() { AdditionalProperties = new() { ["cats.threshold_scale"] = value } };
     }
@@ -127,6 +128,7 @@ public sealed class ChatClientTests
         Assert.Contains("DataContent", (await Assert.ThrowsAsync<NotSupportedException>(() => client.GetResponseAsync(image))).Message);
         using CatsChatClient other = CatsChatClient.Open(CliTool.DemoModel, Plain);
         await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => other.GetResponseAsync("x", new ChatOptions { TopP = 2 }));
+        Assert.Contains("ChatOptions.MaxOutputTokens is 0;", (await Assert.ThrowsAsync<ArgumentException>(() => other.GetResponseAsync("x", new ChatOptions { MaxOutputTokens = 0 }))).Message);
         Assert.Contains("no chat template", Assert.Throws<ArgumentException>(() => CatsChatClient.Open(CliTool.DemoModel)).Message);
     }
 

@@ -61,9 +61,12 @@ internal sealed class NugetSandbox : IDisposable
     }
 
     /// <summary>Runs a program to its end.</summary>
-    public CliRun Run(string program, params string[] arguments)
+    public CliRun Run(string program, params string[] arguments) => CliTool.Finish(Start(program, arguments));
+
+    /// <summary>Starts a program and returns at once.</summary>
+    public Process Start(string program, params string[] arguments)
     {
-        ProcessStartInfo start = new(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = this["."] };
+        ProcessStartInfo start = new(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = this["."] };
         start.Environment["NUGET_PACKAGES"] = this["packages"];
         start.Environment["NUGET_FALLBACK_PACKAGES"] = this["fallback"];
         // Servers that a build leaves behind would hold the output open.
@@ -71,7 +74,7 @@ internal sealed class NugetSandbox : IDisposable
         start.Environment["UseSharedCompilation"] = "false";
         start.Environment["DOTNET_CLI_USE_MSBUILD_SERVER"] = "0";
         start.Environment.Remove("CatsOrt");
-        return CliTool.Finish(Process.Start(start) ?? throw new InvalidOperationException($"{program} did not start."));
+        return Process.Start(start) ?? throw new InvalidOperationException($"{program} did not start.");
     }
 
     /// <summary>Runs the .NET SDK on a project, with this place's feed and without analyzers: they have seen the sources.</summary>

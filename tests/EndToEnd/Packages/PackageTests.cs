@@ -8,7 +8,8 @@ using CatsOnnx.Tests.Support;
 
 namespace CatsOnnx.Tests.EndToEnd.Packages;
 
-public sealed class PackageTests(PackedFeed feed) : IClassFixture<PackedFeed>
+[Collection(PackedFeedCollection.Name)]
+public sealed class PackageTests(PackedFeed feed)
 {
     private const string Library = "runtimes/linux-x64/native/libcats_onnx.so";
     private static readonly string[] Libraries = ["CatsOnnx", "CatsOnnx.Calibration", "CatsOnnx.DependencyInjection", "CatsOnnx.Evaluation", "CatsOnnx.GraphRewriter"];
@@ -95,52 +96,13 @@ public sealed class PackageTests(PackedFeed feed) : IClassFixture<PackedFeed>
     }
 
     [Fact]
-    public void The_quick_start_and_the_tool_run_from_the_packages()
-    {
-        NugetSandbox sandbox = feed.Sandbox;
-        sandbox.Run("dotnet", "tool", "install", "CatsOnnx.Tool", "--tool-path", sandbox["tools"], "--configfile", sandbox["nuget.config"], "--version", feed.Version).Expect(0);
-        string model = sandbox["demo-cats"];
-        sandbox.Run(sandbox["tools", "cats"], "rewrite", CliTool.DemoModel, "-o", model,
-            "--text", Path.Combine(CliTool.DemoModel, "calibrate.txt"), "--sparsity", "0.5").Expect(0);
-
-        string project = sandbox.Write("quick-start", ("quick-start.csproj", Project("CatsOnnx", "CatsOnnx.Native")));
-        File.Copy(Path.Combine(SharedFiles.RepositoryRoot, "samples", "QuickStart", "Program.cs"), Path.Combine(project, "Program.cs"));
-        sandbox.Build("build", project).Expect(0);
-        string output = Path.Combine(project, "bin", "Release", "net10.0");
-        string library = Assert.Single(Directory.GetFiles(output, "libcats_onnx.so", SearchOption.AllDirectories));
-        Assert.Equal(feed.Read("CatsOnnx.Native")[Library], File.ReadAllBytes(library));
-
-        const string Prompt = "Once upon a time";
-        CliRun run = sandbox.Run("dotnet", Path.Combine(output, "quick-start.dll"), model, Prompt).Expect(0);
-        Assert.Matches(@"\n\d+ tokens, [\d.]+ a second", run.Output);
-        CliRun tool = sandbox.Run(sandbox["tools", "cats"], "generate", model, "--prompt", Prompt, "--max-new-tokens", "60").Expect(0);
-        Assert.StartsWith(tool.Output.Trim(), Prompt + run.Output, StringComparison.Ordinal);
-    }
-
-    [Fact]
     public void Both_native_packages_in_one_application_are_an_error()
     {
-        string project = feed.Sandbox.Write("both", ("both.csproj", Project(["CatsOnnx", .. Natives])), ("Program.cs", "return;"));
+        string project = feed.Sandbox.Write("both", ("both.csproj", feed.Project(["CatsOnnx", .. Natives])), ("Program.cs", "return;"));
         CliRun run = feed.Sandbox.Build("build", project);
         Assert.True(run.ExitCode != 0, run.Output);
         Assert.Matches(@"error : CatsOnnx\.Native(\.Cuda)? and CatsOnnx\.Native(\.Cuda)? hold the same library; reference one of them\.", run.Output);
     }
-
-    private string Project(params string[] packages) => $"""
-        <Project Sdk="Microsoft.NET.Sdk">
-          <PropertyGroup>
-            <TargetFramework>net10.0</TargetFramework>
-            <OutputType>Exe</OutputType>
-            <Nullable>enable</Nullable>
-            <ImplicitUsings>enable</ImplicitUsings>
-            <TreatWarningsAsErrors>true</TreatWarningsAsErrors>
-          </PropertyGroup>
-          <ItemGroup>
-            {string.Concat(packages.Select(id => $"""<PackageReference Include="{id}" Version="{feed.Version}" />"""))}
-            <PackageReference Include="Microsoft.ML.OnnxRuntime" Version="{NugetSandbox.OnnxRuntimeVersion}" />
-          </ItemGroup>
-        </Project>
-        """;
 
     private static unsafe string Describe(string path)
     {

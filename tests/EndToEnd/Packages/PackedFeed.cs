@@ -7,6 +7,13 @@ using CatsOnnx.Tests.Support;
 
 namespace CatsOnnx.Tests.EndToEnd.Packages;
 
+/// <summary>Tests that share the packages.</summary>
+[CollectionDefinition(Name)]
+public sealed class PackedFeedCollection : ICollectionFixture<PackedFeed>
+{
+    public const string Name = "packages";
+}
+
 /// <summary>The packages, as `dotnet pack` makes them from what is built.</summary>
 public sealed class PackedFeed : IDisposable
 {
@@ -70,6 +77,26 @@ public sealed class PackedFeed : IDisposable
     /// <summary>A package's nuspec.</summary>
     internal XElement Metadata(string id) =>
         XDocument.Parse(Encoding.UTF8.GetString(Read(id)[$"{id}.nuspec"]).TrimStart('\ufeff')).Root!.Elements().Single();
+
+    /// <summary>A project of an application that uses packages of this feed, and ONNX Runtime's natives for the CPU.</summary>
+    internal string Project(params string[] packages) => Project("Microsoft.NET.Sdk", packages);
+
+    /// <inheritdoc cref="Project(string[])"/>
+    internal string Project(string sdk, string[] packages) => $"""
+        <Project Sdk="{sdk}">
+          <PropertyGroup>
+            <TargetFramework>net10.0</TargetFramework>
+            <OutputType>Exe</OutputType>
+            <Nullable>enable</Nullable>
+            <ImplicitUsings>enable</ImplicitUsings>
+            <TreatWarningsAsErrors>true</TreatWarningsAsErrors>
+          </PropertyGroup>
+          <ItemGroup>
+            {string.Concat(packages.Select(id => $"""<PackageReference Include="{id}" Version="{Version}" />"""))}
+            <PackageReference Include="Microsoft.ML.OnnxRuntime" Version="{NugetSandbox.OnnxRuntimeVersion}" />
+          </ItemGroup>
+        </Project>
+        """;
 
     public void Dispose() => Sandbox.Dispose();
 }

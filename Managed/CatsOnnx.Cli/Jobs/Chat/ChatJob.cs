@@ -13,19 +13,18 @@ internal static class ChatJob
     /// <exception cref="UnsuitableInputException">The model has no chat template, or no thresholds to scale.</exception>
     public static async Task<int> Run(ChatRequest request, ToolOutput output, CancellationToken cancellation)
     {
+        ChatScreen screen = ChatScreen.For(output);
         ModelInput input = ModelInput.Open(request.Model);
         TextTokenizer tokenizer = input.Folder.LoadTokenizer(request.Tokenizer);
         Transcript transcript = request.Raw
             ? new RawTranscript(tokenizer)
             : new TemplateTranscript(TemplateTranscript.FindTemplate(input.Folder, tokenizer, request.ChatTemplate), tokenizer, request.System);
-        using ModelSession session = ModelSession.OpenCounting(input.Folder, out IReadOnlyList<ActiveCount> counts, Sessions.Options(request.Placement));
+        IReadOnlyList<ActiveCount> counts = [];
+        using ModelSession session = ProgressBar.Wait("opening the model", () => ModelSession.OpenCounting(input.Folder, out counts, Sessions.Options(request.Placement)));
         using TokenGenerator generator = new(session, tokenizer, TokenGeneratorOptions.Counting(counts));
         Talk talk = new(generator, transcript, request.Generation with { ThresholdScale = null }) { Dial = request.Generation.ThresholdScale };
-        ChatScreen screen = ChatScreen.For(output);
         using ChatLoop loop = new(talk, screen);
         screen.Welcome($"{Path.GetFileName(Path.TrimEndingDirectorySeparator(input.Folder.Root))} on {request.Placement.Device}, {(talk.HasDial ? "sparse" : "dense")}. /help lists the commands, Ctrl+C ends an answer, /exit the program.");
-        int exitCode = await loop.Run(cancellation);
-        output.Result(loop.ToJson());
-        return exitCode;
+        return await loop.Run(cancellation);
     }
 }

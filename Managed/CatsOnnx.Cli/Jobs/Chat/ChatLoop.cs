@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Reads lines and answers them until the end. Ctrl+C ends the answer that runs; another one, or one between answers, the program.
-using System.Text.Json.Nodes;
 using CatsOnnx.Cli.Terminal;
 
 namespace CatsOnnx.Cli.Jobs.Chat;
@@ -11,7 +10,6 @@ internal sealed class ChatLoop(Talk talk, ChatScreen screen) : IDisposable
 {
     private readonly CancellationTokenSource _end = new();
     private readonly Lock _lock = new();
-    private readonly JsonArray _errors = [];
     private CancellationTokenSource? _answer;
 
     /// <summary>Runs the conversation.</summary>
@@ -45,13 +43,6 @@ internal sealed class ChatLoop(Talk talk, ChatScreen screen) : IDisposable
         }
     }
 
-    /// <summary>{"answers": [...], "errors": [...]}</summary>
-    public JsonObject ToJson() => new()
-    {
-        ["answers"] = new JsonArray([.. talk.Answers.Select(answer => (JsonNode)answer.ToJson())]),
-        ["errors"] = _errors,
-    };
-
     public void Dispose() => _end.Dispose();
 
     private void Handle(string line, ChatCommands commands, CancellationToken end)
@@ -69,7 +60,6 @@ internal sealed class ChatLoop(Talk talk, ChatScreen screen) : IDisposable
         }
         catch (Exception error) when (error is UsageException or UnsuitableInputException or ArgumentException or NotSupportedException or InvalidDataException)
         {
-            _errors.Add(error.Message);
             screen.Complain(error.Message);
         }
     }
@@ -84,8 +74,7 @@ internal sealed class ChatLoop(Talk talk, ChatScreen screen) : IDisposable
 
         try
         {
-            ChatAnswer answer = talk.Answer(line, screen.Piece, stop.Token);
-            screen.EndAnswer(answer.Summary);
+            screen.EndAnswer(talk.Answer(line, screen.Piece, stop.Token));
         }
         finally
         {

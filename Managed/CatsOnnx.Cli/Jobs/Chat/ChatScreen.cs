@@ -4,12 +4,12 @@ namespace CatsOnnx.Cli.Jobs.Chat;
 
 internal abstract class ChatScreen
 {
-    /// <summary>The one that suits: a person's terminal, or plain lines for a script.</summary>
+    /// <summary>The one that suits: a person's terminal, or plain lines or JSON for a script.</summary>
     public static ChatScreen For(Cli.Terminal.ToolOutput output)
     {
         bool person = !Console.IsInputRedirected && !Console.IsOutputRedirected && !output.Json
             && !string.Equals(Environment.GetEnvironmentVariable("TERM"), "dumb", StringComparison.Ordinal);
-        return person ? new TerminalScreen() : new PlainScreen(output);
+        return person ? new TerminalScreen() : output.Json ? new JsonScreen(output) : new PlainScreen(output);
     }
 
     /// <summary>Says how to begin.</summary>
@@ -22,8 +22,8 @@ internal abstract class ChatScreen
     public abstract void Piece(string text);
 
     /// <summary>Ends an answer.</summary>
-    /// <param name="summary">What it took.</param>
-    public abstract void EndAnswer(string summary);
+    /// <param name="answer">All of it, and what it took.</param>
+    public abstract void EndAnswer(ChatAnswer answer);
 
     /// <summary>Shows what a command gives.</summary>
     public abstract void Say(string text);

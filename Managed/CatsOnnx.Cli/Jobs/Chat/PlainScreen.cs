@@ -14,10 +14,10 @@ internal sealed class PlainScreen(ToolOutput output) : ChatScreen
 
     public override void Piece(string text) => output.Piece(text);
 
-    public override void EndAnswer(string summary)
+    public override void EndAnswer(ChatAnswer answer)
     {
         output.Line();
-        output.Note($"{summary}");
+        output.Note($"{answer.Summary}");
     }
 
     public override void Say(string text) => output.Line(text);

@@ -24,7 +24,7 @@ internal sealed class TemplateTranscript(ChatTemplate template, TextTokenizer to
         {
             return File.Exists(file)
                 ? ChatTemplate.Parse(File.ReadAllText(file), tokenizer)
-                : throw new FileNotFoundException($"There is no chat template '{file}' (--chat-template).", file);
+                : throw new FileNotFoundException($"There is no chat template '{file}' (--chat-template); give a file in Jinja, or continue plain text with --raw.", file);
         }
 
         return ChatTemplate.Find(folder.Root, tokenizer)

@@ -27,10 +27,10 @@ internal sealed class TerminalScreen : ChatScreen
         Console.Out.Flush();
     }
 
-    public override void EndAnswer(string summary)
+    public override void EndAnswer(ChatAnswer answer)
     {
         Console.Out.WriteLine();
-        Styled(summary, "grey");
+        Styled(answer.Summary, "grey");
     }
 
     public override void Say(string text) => Styled(text, "default");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Whether a model opens on a device, and where its ai.cats nodes run there.
 using System.Text.Json.Nodes;
+using CatsOnnx.Cli.Terminal;
 using CatsOnnx.Session;
 using Microsoft.ML.OnnxRuntime;
 
@@ -17,7 +18,7 @@ internal static class SessionCheck
         try
         {
             // What other verbs warn of (Opened) is a finding here.
-            using ModelSession session = ModelSession.Open(input.Folder, Sessions.Options(placement) with { Opened = null });
+            using ModelSession session = ProgressBar.Wait("opening the model", () => ModelSession.Open(input.Folder, Sessions.Options(placement) with { Opened = null }));
             document["opens"] = true;
             Report(session, sparse, findings, document);
         }
