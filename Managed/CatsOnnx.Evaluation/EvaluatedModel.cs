@@ -2,6 +2,7 @@
 // A model opened for evaluation: its graph in memory counts the active neurons of each sparse layer.
 using CatsOnnx.GraphRewriter.Model;
 using CatsOnnx.GraphRewriter.Passes;
+using CatsOnnx.Sampling;
 using CatsOnnx.Session;
 using CatsOnnx.Text;
 

@@ -2,6 +2,7 @@
 // The logits of one run, read where ONNX Runtime left them (float32) or widened once (float16, bfloat16).
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using CatsOnnx.Sampling;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 

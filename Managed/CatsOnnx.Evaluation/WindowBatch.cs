@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One batch of windows as the tasks see it: logits, targets, active neurons, the other model's logits.
+using CatsOnnx.Sampling;
+
 namespace CatsOnnx.Evaluation;
 
 /// <summary>What a model said about a batch of windows.</summary>

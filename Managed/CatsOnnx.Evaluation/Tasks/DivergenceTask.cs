@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How far a model's predictions moved from another model's: KL(other || this) and top-1 agreement.
+using CatsOnnx.Sampling;
+
 namespace CatsOnnx.Evaluation.Tasks;
 
 /// <summary>Compares a model with another one, position by position. Batches without another model add nothing.</summary>

@@ -8,7 +8,7 @@ namespace CatsOnnx.Generation;
 /// <param name="session">A model with a cache.</param>
 /// <param name="counted">Outputs with active neurons.</param>
 /// <param name="side">Where the graph wants padding.</param>
-/// <param name="thresholdScale">The scale of thresholds, or null for the model's own.</param>
+/// <param name="thresholdScale">The scale of thresholds in decoding, or null for the model's own.</param>
 internal sealed class BatchGeneration(ModelSession session, IEnumerable<string> counted, PaddingSide side, float? thresholdScale)
 {
     /// <summary>Generates all sequences.</summary>

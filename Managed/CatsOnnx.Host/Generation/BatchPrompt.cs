@@ -7,7 +7,7 @@ namespace CatsOnnx.Generation;
 /// <summary>A prompt of a batch.</summary>
 /// <param name="Ids">Token ids, bos among them where the model wants it.</param>
 /// <param name="Options">Options of this prompt, such as a seed of its own; null for the default ones. All prompts of a batch have one
-/// <see cref="GenerationOptions.ThresholdScale"/>.</param>
+/// <see cref="GenerationOptions.ThresholdScale"/> and one <see cref="GenerationOptions.PrefillThresholdScale"/>, and no dense probes.</param>
 public sealed record BatchPrompt(int[] Ids, GenerationOptions? Options = null);
 
 /// <summary>What a batch gave: one result a prompt, in the prompts' order.</summary>

@@ -33,6 +33,7 @@ internal sealed class CachedDecodeStep : DecodeStep
     private readonly bool _graph;
     private TensorMemory? _scaleMemory;
     private OrtValue? _scale;
+    private float? _scaleValue; // what it was last set to
     private TensorMemory? _logitsMemory;
     private TensorMemory? _logitsBuffer;
     private OrtValue? _logits;
@@ -120,11 +121,8 @@ internal sealed class CachedDecodeStep : DecodeStep
             _inputs.Hold(kept);
         }
 
-        if (_scale is not null)
-        {
-            _place.Write(_scaleMemory!, 0, MemoryMarshal.AsBytes([thresholdScale ?? 1]));
-            _binding.BindInput(_signature.ThresholdScale!.Name, _scale);
-        }
+        MayRunAhead = true;
+        SetScale(thresholdScale);
 
         // A request that was cancelled leaves its options terminated.
         _prefill?.Dispose();
@@ -132,6 +130,44 @@ internal sealed class CachedDecodeStep : DecodeStep
         _decode?.Dispose();
         _decode = null;
         return kept;
+    }
+
+    // The memory stays, so that a captured graph reads the new value; the write takes its turn in the stream, after the steps that were
+    // begun. Bound again for nodes on the CPU, for which ONNX Runtime copies a GPU's tensor when it is bound.
+    public override void SetScale(float? thresholdScale)
+    {
+        _scaleValue = thresholdScale;
+        if (_scale is not null)
+        {
+            _place.Write(_scaleMemory!, 0, MemoryMarshal.AsBytes([thresholdScale ?? 1]));
+            _binding.BindInput(_signature.ThresholdScale!.Name, _scale);
+        }
+    }
+
+    // The run is one of decoding, so that a CUDA graph serves it too. A growing cache gets its present in the buffer that the next run
+    // writes anew, a shared one in the place of the next token, which that token's own run overwrites.
+    public override ReadOnlySpan<float> Peek(int id, float thresholdScale, CancellationToken cancellationToken)
+    {
+        if (_batch != 1)
+        {
+            throw new InvalidOperationException($"One token was given for {_batch} sequences.");
+        }
+
+        _read = null;
+        TakeBack();
+        float? own = _scaleValue;
+        long ticks = RunTicks;
+        SetScale(thresholdScale);
+        try
+        {
+            RunOnce([id], 1, cancellationToken, stays: false);
+            return Logits(0);
+        }
+        finally
+        {
+            SetScale(own);
+            RunTicks = ticks;
+        }
     }
 
     /// <summary>Waits for a step that was begun ahead.</summary>
@@ -182,7 +218,7 @@ internal sealed class CachedDecodeStep : DecodeStep
         // The step after is begun before this one's token is read, so that the GPU never waits for the caller.
         int slot = _slot;
         _ahead = false;
-        if (_prepared && _still && _cache.Length < _limit)
+        if (MayRunAhead && _prepared && _still && _cache.Length < _limit)
         {
             RunOnce([], 1, cancellationToken);
             ChooseOnDevice();
@@ -291,8 +327,8 @@ internal sealed class CachedDecodeStep : DecodeStep
         }
     }
 
-    // ids: [batch, length]; none where the device has made the inputs.
-    private void RunOnce(ReadOnlySpan<int> ids, int length, CancellationToken cancellationToken)
+    // ids: [batch, length]; none where the device has made the inputs. stays: whether the tokens become part of the sequence.
+    private void RunOnce(ReadOnlySpan<int> ids, int length, CancellationToken cancellationToken, bool stays = true)
     {
         _cache.RequireRoom(length);
         int past = _cache.Length;
@@ -326,7 +362,10 @@ internal sealed class CachedDecodeStep : DecodeStep
             _extra.Learn(_binding);
         }
 
-        _cache.Advance(length);
+        if (stays)
+        {
+            _cache.Advance(length);
+        }
     }
 
     /// <summary>Makes room for ids, positions and logits of a run, and binds its outputs.</summary>

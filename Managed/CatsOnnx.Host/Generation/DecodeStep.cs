@@ -23,6 +23,21 @@ internal abstract class DecodeStep : IDisposable
         return 0;
     }
 
+    /// <summary>Whether the step after may be begun before it is asked for, where that is possible: not where it runs with another scale,
+    /// or is probed first. Each sequence begins with true.</summary>
+    public bool MayRunAhead { get; set; } = true;
+
+    /// <summary>Changes the scale of thresholds for the runs that follow.</summary>
+    /// <param name="thresholdScale">The scale, or null for the model's own.</param>
+    public abstract void SetScale(float? thresholdScale);
+
+    /// <summary>Runs a token after the sequence with another scale and forgets that it did: neither the token nor its keys and values stay.</summary>
+    /// <param name="id">The token that is run next.</param>
+    /// <param name="thresholdScale">The scale of this run alone.</param>
+    /// <param name="cancellationToken">Ends the run early.</param>
+    /// <returns>The logits after the token, [vocabulary]; they hold until the next run.</returns>
+    public abstract ReadOnlySpan<float> Peek(int id, float thresholdScale, CancellationToken cancellationToken);
+
     /// <summary>Runs the next tokens of the sequence.</summary>
     /// <returns>The logits after the last of them, [vocabulary]; they hold until the next run.</returns>
     public abstract ReadOnlySpan<float> Run(ReadOnlySpan<int> ids, CancellationToken cancellationToken);
@@ -31,7 +46,7 @@ internal abstract class DecodeStep : IDisposable
     public virtual int Choose(ReadOnlySpan<int> ids, ISampler sampler, CancellationToken cancellationToken) =>
         sampler.Sample(Run(ids, cancellationToken));
 
-    /// <summary>Time that ONNX Runtime took for all runs so far, in ticks of <see cref="System.Diagnostics.Stopwatch"/>.</summary>
+    /// <summary>Time that ONNX Runtime took for all runs so far but those of <see cref="Peek"/>, in ticks of <see cref="System.Diagnostics.Stopwatch"/>.</summary>
     public long RunTicks { get; protected set; }
 
     /// <summary>Adds the active neurons of the last run to a counter.</summary>

@@ -19,13 +19,31 @@ internal sealed class RecomputeStep : DecodeStep
         _ids.Clear();
         _ids.EnsureCapacity(capacity);
         _scale = thresholdScale;
+        MayRunAhead = true;
+    }
+
+    public override void SetScale(float? thresholdScale) => _scale = thresholdScale;
+
+    // There is no cache: the tokens before are run with the other scale too.
+    public override ReadOnlySpan<float> Peek(int id, float thresholdScale, CancellationToken cancellationToken)
+    {
+        _ids.Add(id);
+        try
+        {
+            return _runner.Run(Ids(), thresholdScale, cancellationToken).LogitsAt(_ids.Count - 1);
+        }
+        finally
+        {
+            _ids.RemoveAt(_ids.Count - 1);
+        }
     }
 
     public override ReadOnlySpan<float> Run(ReadOnlySpan<int> ids, CancellationToken cancellationToken)
     {
         _ids.AddRange(ids);
+        long before = _runner.RunTicks;
         _output = _runner.Run(Ids(), _scale, cancellationToken);
-        RunTicks = _runner.RunTicks;
+        RunTicks += _runner.RunTicks - before;
         return _output.LogitsAt(_ids.Count - 1);
     }
 

@@ -39,6 +39,7 @@ internal sealed class SequenceState
         Prompt = prompt;
         MaxNewTokens = maxNewTokens;
         Counter = counter;
+        Probing = new DenseProbing(options.DenseProbeEvery);
         _decoder = tokenizer.CreateStreamingDecoder();
         if (prompt.Any(id => id < tokenizer.VocabularySize && !tokenizer.IsSpecial(id)))
         {
@@ -72,6 +73,9 @@ internal sealed class SequenceState
     /// <summary>Counts its active neurons.</summary>
     public ActiveCounter Counter { get; }
 
+    /// <summary>Its dense probes.</summary>
+    public DenseProbing Probing { get; }
+
     /// <summary>Tokens of the prompt that the cache held.</summary>
     public int CachedTokens { get; set; }
 
@@ -88,7 +92,7 @@ internal sealed class SequenceState
 
         // An id that the tokenizer does not know (padding of the vocabulary) has no text.
         ReadOnlySpan<char> piece = token < _tokenizer.VocabularySize ? _decoder.Next(token) : default;
-        Give(token, _filter.Append(piece));
+        Give(token, _filter.Append(piece), Probing.Last);
         Reason = _filter.Stopped ? FinishReason.StopString
             : _stopTokens.Contains(token) ? FinishReason.StopToken
             : _ids.Count < MaxNewTokens ? null
@@ -104,22 +108,25 @@ internal sealed class SequenceState
         string rest = _filter.Append(_decoder.Finish()) + (_filter.Stopped ? "" : _filter.Finish());
         if (rest.Length > 0)
         {
-            Give(null, rest);
+            Give(null, rest, null);
         }
 
         FinishReason reason = _filter.Stopped ? FinishReason.StopString
             : Reason ?? throw new InvalidOperationException("The sequence has not ended.");
+        ProbeStatistics? probes = Probing.Statistics;
+        TimeSpan decode = Stopwatch.GetElapsedTime(_first, _last) - (probes?.Elapsed ?? TimeSpan.Zero);
         return new GenerationResult([.. _ids], _text.ToString(), reason, new GenerationStatistics(
-            Prompt.Length, _ids.Count, Stopwatch.GetElapsedTime(_start, _first), Stopwatch.GetElapsedTime(_first, _last), Counter.Sparsity)
+            Prompt.Length, _ids.Count, Stopwatch.GetElapsedTime(_start, _first), decode, Counter.Sparsity)
         {
             CachedTokens = CachedTokens,
             DecodeRun = decodeRun is long ticks ? Stopwatch.GetElapsedTime(0, ticks) : null,
+            Probes = probes,
         });
     }
 
-    private void Give(int? id, string certain)
+    private void Give(int? id, string certain, DenseProbe? probe)
     {
         _text.Append(certain);
-        _onToken?.Invoke(new GeneratedToken(id, certain));
+        _onToken?.Invoke(new GeneratedToken(id, certain) { Probe = probe });
     }
 }

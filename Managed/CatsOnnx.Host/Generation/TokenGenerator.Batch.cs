@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The part of TokenGenerator that generates from several prompts at once.
 using System.Diagnostics;
-using System.Globalization;
 using CatsOnnx.Sampling;
 using CatsOnnx.Session;
 
@@ -73,10 +72,15 @@ public sealed partial class TokenGenerator
             }
 
             GenerationOptions options = requests[i].Options;
-            if (options.ThresholdScale != requests[0].Options.ThresholdScale)
+            if (ThresholdScales.Of(options) is ThresholdScales own && ThresholdScales.Of(requests[0].Options) is ThresholdScales first && own != first)
+            {
+                throw new ArgumentException($"prompts[{i}] has the {own}, prompts[0] has the {first}: sequences that run together have one.", nameof(prompts));
+            }
+
+            if (options.DenseProbeEvery > 0)
             {
                 throw new ArgumentException(
-                    $"prompts[{i}] has the threshold scale {Scale(options)}, prompts[0] has {Scale(requests[0].Options)}: sequences that run together have one.", nameof(prompts));
+                    $"prompts[{i}] has {nameof(options.DenseProbeEvery)} = {options.DenseProbeEvery}, but batches are not probed: generate it alone.", nameof(prompts));
             }
 
             if (options.Sampling is null && options.Sampler is not Greedy && !samplers.TryAdd(options.Sampler, i))
@@ -88,8 +92,6 @@ public sealed partial class TokenGenerator
         }
 
         return requests;
-
-        static string Scale(GenerationOptions options) => options.ThresholdScale?.ToString(CultureInfo.InvariantCulture) ?? "of the model";
     }
 
     private BatchResult RunBatch(Request[] requests, Action<int, GeneratedToken>? onToken, CancellationToken cancellationToken)
@@ -134,20 +136,20 @@ public sealed partial class TokenGenerator
     private GenerationResult[] RunTogether(
         Request[] requests, int[] group, Action<int, GeneratedToken>? onToken, PaddingSide side, CancellationToken cancellationToken)
     {
-        float? scale = requests[0].Options.ThresholdScale;
+        ThresholdScales scales = ThresholdScales.Of(requests[0].Options);
         SequenceState[] sequences = [.. group.Select(i => NewSequence(requests[i], i, onToken is null ? null : token => onToken(i, token)))];
         CachedDecodeStep step = (CachedDecodeStep)(_step ??= MakeStep());
-        return new BatchGeneration(Session, _options.ActiveOutputs.Keys, side, scale).Run(sequences, Prefill, cancellationToken);
+        return new BatchGeneration(Session, _options.ActiveOutputs.Keys, side, scales.Decode).Run(sequences, Prefill, cancellationToken);
 
         // Prompts are run one by one: no padding is computed, GroupQueryAttention takes a prompt in pieces only alone, and
         // what the cache has of the prompt before may be reused.
         (int, KvCache) Prefill(SequenceState sequence)
         {
-            int kept = requests[sequence.Index].Options.ReusePrefix && scale == _lastScale ? SharedPrefix(sequence.Prompt) : 0;
+            int kept = requests[sequence.Index].Options.ReusePrefix && scales == _lastScales ? SharedPrefix(sequence.Prompt) : 0;
             _lastPrompt = [.. sequence.Prompt];
             _lastAnswer = [];
-            _lastScale = scale;
-            sequence.CachedTokens = step.Resume(kept, sequence.Prompt.Length, scale);
+            _lastScales = scales;
+            sequence.CachedTokens = step.Resume(kept, sequence.Prompt.Length, scales.Prefill);
             return (step.Choose(sequence.Prompt.AsSpan(sequence.CachedTokens), sequence.Sampler, cancellationToken), step.Cache);
         }
     }

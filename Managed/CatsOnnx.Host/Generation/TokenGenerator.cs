@@ -40,7 +40,7 @@ public sealed partial class TokenGenerator : IDisposable
     private DecodeStep? _step;
     private int[] _lastPrompt = []; // of the request before, whose tokens the cache may hold
     private List<int> _lastAnswer = [];
-    private float? _lastScale;
+    private ThresholdScales _lastScales;
     private int _disposing;
 
     /// <summary>A generator on a session and its tokenizer; both must outlive it.</summary>
@@ -169,10 +169,7 @@ public sealed partial class TokenGenerator : IDisposable
         }
 
         TokenTensors.CheckIds(promptIds, Session.Signature.VocabSize);
-        if (options.ThresholdScale is not null && Session.Signature.ThresholdScale is null)
-        {
-            throw new ArgumentException($"A threshold scale was given, but '{Session.Folder.ModelPath}' has no {ModelSignature.ThresholdScaleName}: it is no rewritten model.", nameof(options));
-        }
+        CheckDial(options);
 
         HashSet<int> stop = options.StopTokens is not null ? [.. options.StopTokens]
             : Tokenizer.EosId is int eos ? [.. Session.Config.EosTokenIds, eos] : [.. Session.Config.EosTokenIds];
@@ -207,20 +204,26 @@ public sealed partial class TokenGenerator : IDisposable
         cancellationToken.ThrowIfCancellationRequested();
         using ModelSession.Usage use = Session.Use();
         SequenceState sequence = NewSequence(request, 0, onToken);
-        GenerationOptions options = request.Options;
+        ThresholdScales scales = ThresholdScales.Of(request.Options);
         _step ??= MakeStep();
-        int kept = options.ReusePrefix && options.ThresholdScale == _lastScale ? SharedPrefix(request.Ids) : 0;
+        int kept = request.Options.ReusePrefix && scales == _lastScales ? SharedPrefix(request.Ids) : 0;
         _lastPrompt = [.. request.Ids]; // the caller may change its own
         _lastAnswer = sequence.Ids;
-        _lastScale = options.ThresholdScale;
-        kept = _step.Resume(kept, request.Ids.Length + request.MaxNewTokens - 1, options.ThresholdScale);
+        _lastScales = scales;
+        kept = _step.Resume(kept, request.Ids.Length + request.MaxNewTokens - 1, scales.Prefill);
         sequence.CachedTokens = kept;
+        _step.MayRunAhead = scales.AreOne && !sequence.Probing.IsNext;
         int next = _step.Choose(request.Ids.AsSpan(kept), sequence.Sampler, cancellationToken);
         long prefilled = _step.RunTicks;
+        if (!scales.AreOne)
+        {
+            _step.SetScale(scales.Decode);
+        }
+
         while (sequence.Add(next))
         {
             cancellationToken.ThrowIfCancellationRequested(); // the callback may have ended the request or the generator
-            next = _step.Choose([next], sequence.Sampler, cancellationToken);
+            next = sequence.Probing.Choose(_step, next, sequence.Sampler, cancellationToken);
             _step.CountActive(sequence.Counter);
         }
 

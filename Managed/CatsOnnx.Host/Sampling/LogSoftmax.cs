@@ -3,7 +3,7 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
 
-namespace CatsOnnx.Evaluation;
+namespace CatsOnnx.Sampling;
 
 /// <summary>What a row of logits comes to.</summary>
 /// <param name="Max">The largest logit.</param>

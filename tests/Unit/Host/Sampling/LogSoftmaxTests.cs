@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Log-probabilities and divergences against sums written out in double.
-using CatsOnnx.Evaluation;
+using CatsOnnx.Sampling;
 
-namespace CatsOnnx.Tests.Unit.Evaluation;
+namespace CatsOnnx.Tests.Unit.Host.Sampling;
 
 public sealed class LogSoftmaxTests
 {
