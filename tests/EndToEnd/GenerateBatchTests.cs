@@ -137,9 +137,9 @@ public sealed class GenerateBatchTests : IDisposable
     {
         ModelFolder folder = Sparse(Model(export), unfused);
         using TokenGenerator generator = TokenGenerator.Open(folder.Root, measureSparsity: true);
-        foreach (float? scale in (float?[])[null, 0, 1.5f])
+        foreach ((float? prefill, float? decode) in ((float?, float?)[])[(null, null), (null, 0), (null, 1.5f), (0, 1.5f), (2, null)])
         {
-            GenerationOptions options = s_options with { ThresholdScale = scale };
+            GenerationOptions options = s_options with { PrefillThresholdScale = prefill, ThresholdScale = decode };
             BatchResult batch = generator.GenerateBatch(s_prompts, options, null, Token);
             for (int i = 0; i < s_prompts.Length; i++)
             {
@@ -151,7 +151,11 @@ public sealed class GenerateBatchTests : IDisposable
 
         ArgumentException two = Assert.Throws<ArgumentException>(() => generator.GenerateBatch(
             [new BatchPrompt([5], s_options with { ThresholdScale = 0.5f }), new BatchPrompt([5, 6], s_options)], null, Token));
-        Assert.Contains("prompts[1] has the threshold scale of the model, prompts[0] has 0.5", two.Message);
+        Assert.Contains("prompts[1] has the threshold scale of the model, prompts[0] has the threshold scale 0.5:", two.Message);
+        Assert.Contains("prompts[1] has the threshold scale 1 (prefill 0), prompts[0] has the threshold scale 1:", Assert.Throws<ArgumentException>(() => generator.GenerateBatch(
+            [new BatchPrompt([5], s_options with { ThresholdScale = 1 }), new BatchPrompt([5, 6], s_options with { ThresholdScale = 1, PrefillThresholdScale = 0 })], null, Token)).Message);
+        Assert.Contains("prompts[0] has DenseProbeEvery = 3", Assert.Throws<ArgumentException>(
+            () => generator.GenerateBatch(s_prompts, s_options with { DenseProbeEvery = 3 }, null, Token)).Message);
     }
 
     [Fact]
