@@ -28,4 +28,11 @@ public sealed class CatsOptions
 
     /// <summary>Multiplies the thresholds of a rewritten model where a request does not say: 0 is dense; null leaves the model's own.</summary>
     public float? ThresholdScale { get; set; }
+
+    /// <summary>The same for the run of the prompt, where a request does not say: 0 runs prompts densely; null: as <see cref="ThresholdScale"/>.</summary>
+    public float? PrefillThresholdScale { get; set; }
+
+    /// <summary>Every how many tokens the dense model is asked too, where a request does not say; 0: never. Responses then hold "cats.kl" (in
+    /// nats) and "cats.top1_agreement" (0 to 1). A probe takes the time of one dense step.</summary>
+    public int DenseProbeEvery { get; set; }
 }

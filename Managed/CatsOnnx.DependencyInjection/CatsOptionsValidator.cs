@@ -37,12 +37,22 @@ internal sealed class CatsOptionsValidator : IValidateOptions<CatsOptions>
             failures.Add($"{nameof(options.MaxOutputTokens)} is {options.MaxOutputTokens}; it must be 1 or more.");
         }
 
-        if (options.ThresholdScale is float scale && !(float.IsFinite(scale) && scale >= 0))
+        CheckScale(nameof(options.ThresholdScale), options.ThresholdScale);
+        CheckScale(nameof(options.PrefillThresholdScale), options.PrefillThresholdScale);
+        if (options.DenseProbeEvery < 0)
         {
-            failures.Add($"{nameof(options.ThresholdScale)} is {scale}; it must be 0 (dense) or more.");
+            failures.Add($"{nameof(options.DenseProbeEvery)} is {options.DenseProbeEvery}; it must be 0 (never) or more.");
         }
 
         return failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(failures.Select(failure => "CATS: " + failure));
+
+        void CheckScale(string option, float? scale)
+        {
+            if (scale is float value && !(float.IsFinite(value) && value >= 0))
+            {
+                failures.Add($"{option} is {value}; it must be 0 (dense) or more.");
+            }
+        }
 
         void Try(string option, Action read)
         {

@@ -78,7 +78,14 @@ public static partial class CatsServiceCollectionExtensions
         {
             ChatTemplate = options.ChatTemplate is string text ? ChatTemplate.Parse(text, tokenizer) : null,
             ModelId = options.ModelId,
-            Generation = new GenerationOptions { MaxNewTokens = options.MaxOutputTokens, ThresholdScale = options.ThresholdScale, ReusePrefix = true },
+            Generation = new GenerationOptions
+            {
+                MaxNewTokens = options.MaxOutputTokens,
+                ThresholdScale = options.ThresholdScale,
+                PrefillThresholdScale = options.PrefillThresholdScale,
+                DenseProbeEvery = options.DenseProbeEvery,
+                ReusePrefix = true,
+            },
         });
     }
 

@@ -64,6 +64,34 @@ public sealed class CliChatTests : IClassFixture<CliRewriteTests.DemoRewrite>, I
     }
 
     [Fact]
+    public void Prefill_and_probes_are_set_by_commands_and_options_alike()
+    {
+        JsonElement[] answers = Answers([Line, "/clear", "/prefill dense", "/probe 4", Line, "/clear", "/prefill sparse", "/probe 0", Line]);
+        Assert.Equal([0, 7, 0], answers.Select(answer => answer.GetProperty("dense_probes").GetInt32())); // of 29 tokens after the prompt's
+        Assert.Equal(JsonValueKind.Null, answers[0].GetProperty("kl").ValueKind);
+        Assert.InRange(answers[1].GetProperty("kl").GetDouble(), 1e-6, 5);
+        Assert.InRange(answers[1].GetProperty("top1_agreement").GetDouble(), 0, 1);
+        Assert.Equal((0.0, 4), (answers[1].GetProperty("prefill_threshold_scale").GetDouble(), answers[1].GetProperty("dense_probe_every").GetInt32()));
+        Assert.Equal(JsonValueKind.Null, answers[2].GetProperty("prefill_threshold_scale").ValueKind);
+        Assert.Equal(answers[0].GetProperty("text").GetString(), answers[2].GetProperty("text").GetString());
+        JsonElement given = Answers([Line], "--prefill-threshold-scale", "0", "--dense-probe-every", "4")[0];
+        Assert.Equal(answers[1].GetProperty("text").GetString(), given.GetProperty("text").GetString());
+        Assert.Equal(answers[1].GetProperty("kl").GetDouble(), given.GetProperty("kl").GetDouble());
+
+        CliRun run = CliTool.RunWithInput(
+            ["/prefill", "/probe", "/prefill 0.5", "/prefill much", "/probe -3", "/probe 2", Line, "/stats"],
+            "chat", _demo.Output, "--raw", "--max-new-tokens", "9").Expect(0);
+        foreach (string part in (string[])["prefill sparse", "probe 0: ", "prefill 0.5: ", "probe 2: ", "\n4 dense probes: KL "])
+        {
+            Assert.Contains(part, run.Output, StringComparison.Ordinal);
+        }
+
+        Assert.Contains("at dial 1, prefill 0.5; KL ", run.Error, StringComparison.Ordinal);
+        Assert.Contains("/prefill takes dense, sparse, or a number, 0 (dense) or more; it was 'much'", run.Error, StringComparison.Ordinal);
+        Assert.Contains("/probe takes a whole number, 0 (never) or more, as /probe 8; it was '-3'", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Commands_answer_and_wrong_ones_are_named_without_ending_the_conversation()
     {
         CliRun run = CliTool.RunWithInput(
@@ -73,7 +101,7 @@ public sealed class CliChatTests : IClassFixture<CliRewriteTests.DemoRewrite>, I
         Assert.Contains("dial 1\n", run.Output, StringComparison.Ordinal);
         Assert.Contains("dial 0.7\n", run.Output, StringComparison.Ordinal);
         Assert.Contains("1 answers, 12 tokens, ", run.Output, StringComparison.Ordinal);
-        foreach (string command in (string[])["/dial", "/dense", "/stats", "/clear", "/help", "/exit"])
+        foreach (string command in (string[])["/dial", "/dense", "/prefill", "/probe", "/stats", "/clear", "/help", "/exit"])
         {
             Assert.Contains($"\n{command} ", run.Output, StringComparison.Ordinal);
         }
@@ -131,6 +159,7 @@ public sealed class CliChatTests : IClassFixture<CliRewriteTests.DemoRewrite>, I
         CliRun run = CliTool.RunWithInput(["/dial 0.5", "/dial", Line], "chat", CliTool.DemoModel, "--raw", "--max-new-tokens", "8").Expect(0);
         Assert.Contains("`cats rewrite`", run.Error, StringComparison.Ordinal);
         Assert.Contains("no dial", run.Output, StringComparison.Ordinal);
+        Assert.Contains("nothing to probe", CliTool.RunWithInput(["/probe 3"], "chat", CliTool.DemoModel, "--raw").Expect(0).Error, StringComparison.Ordinal);
         Assert.Contains("[8 tokens, ", run.Error, StringComparison.Ordinal);
         Assert.Contains("`cats rewrite`", CliTool.RunWithInput([], "chat", CliTool.DemoModel, "--raw", "--threshold-scale", "1").Expect(2).Error, StringComparison.Ordinal);
     }

@@ -90,6 +90,12 @@ public sealed class CliModelTests : IClassFixture<CliRewriteTests.DemoRewrite>
         Assert.True(run.GetProperty("tokens_per_second").GetDouble() > 0);
         Assert.InRange(run.GetProperty("sparsity").GetDouble(), .3, .7);
 
+        Assert.Equal((0, JsonValueKind.Null), (run.GetProperty("dense_probes").GetInt32(), run.GetProperty("kl").ValueKind));
+        JsonElement probed = CliTool.Run(
+            "generate", _sparse, "--prompt", "The old man", "--max-new-tokens", "16", "--dense-probe-every", "5", "--prefill-threshold-scale", "1", "--json").Expect(0).Json;
+        Assert.Equal((run.GetProperty("text").GetString(), 3), (probed.GetProperty("text").GetString(), probed.GetProperty("dense_probes").GetInt32()));
+        Assert.InRange(probed.GetProperty("kl").GetDouble(), 1e-6, 5);
+        Assert.InRange(probed.GetProperty("top1_agreement").GetDouble(), 0, 1);
         CliRun text = CliTool.Run("generate", _sparse, "--prompt", "The old man", "--max-new-tokens", "16", "--ids").Expect(0);
         Assert.Contains(run.GetProperty("text").GetString()!, text.Output, StringComparison.Ordinal);
         Assert.Contains(string.Join(' ', run.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32())), text.Output, StringComparison.Ordinal);

@@ -24,11 +24,11 @@ internal static class ChatCommand
         Option<int?> topK = Arguments.AtLeast("--top-k", "Draw from this many of the most likely tokens; 0 is all", 0);
         Option<long?> seed = new("--seed") { Description = "Equal seeds draw equal answers", HelpName = "N" };
         Option<int?> newTokens = Arguments.AtLeast("--max-new-tokens", $"Tokens of an answer at most; default {DefaultNewTokens}", 1);
-        Option<double?> scale = Arguments.Limit("--threshold-scale", "Multiplies the thresholds at first (/dial changes it): 0 is dense, default 1");
         Command command = new("chat", "Holds a conversation; /dial changes the sparsity while it runs; with --json a line gives one JSON object as soon as it is answered")
         {
-            model, system, tokenizer, template, raw, temperature, topP, topK, seed, newTokens, scale,
+            model, system, tokenizer, template, raw, temperature, topP, topK, seed, newTokens,
         };
+        DialOptions dial = new(command, "Multiplies the thresholds at first (/dial changes it): 0 is dense, default 1");
         DeviceOptions device = new(command);
         command.Validators.Add(result =>
         {
@@ -62,10 +62,9 @@ internal static class ChatCommand
                     Tokenizer = parsed.GetValue(tokenizer),
                     ChatTemplate = parsed.GetValue(template),
                     Raw = parsed.GetValue(raw),
-                    Generation = new GenerationOptions
+                    Generation = dial.Read(parsed) with
                     {
                         MaxNewTokens = parsed.GetValue(newTokens) ?? DefaultNewTokens,
-                        ThresholdScale = (float?)parsed.GetValue(scale),
                         Sampling = drawn ? sampling : null,
                         ReusePrefix = true,
                     },

@@ -22,9 +22,9 @@ internal static class GenerateCommand
         };
         Option<int?> newTokens = Arguments.AtLeast("--max-new-tokens", $"Tokens to generate at most; default {DefaultNewTokens}", 1);
         Option<bool> ids = new("--ids") { Description = "Also print the generated token ids" };
-        Option<double?> scale = Arguments.Limit("--threshold-scale", "Multiplies the thresholds: 0 is dense, default 1");
         Option<string?> tokenizer = Arguments.Tokenizer();
-        Command command = new("generate", "Continues a prompt, greedily") { model, prompts, newTokens, ids, scale, tokenizer };
+        Command command = new("generate", "Continues a prompt, greedily") { model, prompts, newTokens, ids, tokenizer };
+        DialOptions dial = new(command, "Multiplies the thresholds: 0 is dense, default 1");
         DeviceOptions device = new(command);
         command.SetAction((parsed, cancellation) =>
         {
@@ -33,12 +33,16 @@ internal static class GenerateCommand
             {
                 Model = parsed.GetRequiredValue(model),
                 Prompt = texts[0],
-                MaxNewTokens = parsed.GetValue(newTokens) ?? DefaultNewTokens,
+                Generation = dial.Read(parsed) with { MaxNewTokens = parsed.GetValue(newTokens) ?? DefaultNewTokens },
                 Ids = parsed.GetValue(ids),
-                ThresholdScale = parsed.GetValue(scale),
                 Tokenizer = parsed.GetValue(tokenizer),
                 Placement = device.Read(parsed),
             };
+            if (texts.Length > 1 && request.Generation.DenseProbeEvery > 0)
+            {
+                throw new UsageException($"--dense-probe-every takes one --prompt, and {texts.Length} were given: batches are not probed.");
+            }
+
             return Task.FromResult(texts.Length == 1
                 ? GenerateJob.Run(request, ToolOutput.Current, cancellation)
                 : GenerateBatchJob.Run(request, texts, ToolOutput.Current, cancellation));

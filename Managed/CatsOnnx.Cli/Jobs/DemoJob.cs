@@ -69,7 +69,7 @@ internal static class DemoJob
         ModelInput dense, ModelInput sparse, string text, Placement placement, ToolOutput output, JsonObject document, CancellationToken cancellation)
     {
         TextTokenizer tokenizer = dense.Folder.LoadTokenizer();
-        GenerateRequest request = new() { Model = "", Prompt = Prompt, MaxNewTokens = NewTokens, Placement = placement };
+        GenerateRequest request = new() { Model = "", Prompt = Prompt, Generation = new GenerationOptions { MaxNewTokens = NewTokens }, Placement = placement };
         GenerationResult denseText = GenerateJob.Generate(dense, tokenizer, request, _ => { }, cancellation);
         GenerationResult sparseText = GenerateJob.Generate(sparse, tokenizer, request, _ => { }, cancellation);
         output.Line($"2. {NewTokens} tokens, greedy, from the same prompt");

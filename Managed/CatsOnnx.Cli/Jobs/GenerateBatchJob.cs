@@ -21,8 +21,7 @@ internal static class GenerateBatchJob
         TextTokenizer tokenizer = input.Folder.LoadTokenizer(request.Tokenizer);
         using ModelSession session = ModelSession.OpenCounting(input.Folder, out IReadOnlyList<ActiveCount> counts, Sessions.Options(request.Placement));
         using TokenGenerator generator = new(session, tokenizer, TokenGeneratorOptions.Counting(counts));
-        GenerationOptions options = new() { MaxNewTokens = request.MaxNewTokens, ThresholdScale = (float?)request.ThresholdScale };
-        BatchResult batch = generator.GenerateBatch(prompts, options, null, cancellation);
+        BatchResult batch = generator.GenerateBatch(prompts, request.Generation, null, cancellation);
         if (batch.GroupsReason is not null)
         {
             output.Warn($"{prompts.Count} prompts ran in {batch.Groups} groups, one after the other: {batch.GroupsReason}");

@@ -15,11 +15,10 @@ internal sealed record GenerateRequest
 
     public required string Prompt { get; init; }
 
-    public required int MaxNewTokens { get; init; }
+    /// <summary>Tokens, scales, probes.</summary>
+    public required GenerationOptions Generation { get; init; }
 
     public bool Ids { get; init; }
-
-    public double? ThresholdScale { get; init; }
 
     public string? Tokenizer { get; init; }
 
@@ -50,13 +49,13 @@ internal static class GenerateJob
             output.Line($"ids: {string.Join(' ', result.Ids)}");
         }
 
-        output.Note($"{statistics.NewTokens} tokens, {statistics.TokensPerSecond:0.0} tokens/s, prompt of {statistics.PromptTokens} in {statistics.Prefill.TotalMilliseconds:0} ms, sparsity {Quantity.Percent(statistics.Sparsity)}");
+        output.Note($"{statistics.NewTokens} tokens, {statistics.TokensPerSecond:0.0} tokens/s, prompt of {statistics.PromptTokens} in {statistics.Prefill.TotalMilliseconds:0} ms, sparsity {Quantity.Percent(statistics.Sparsity)}{ProbeReport.Text(statistics.Probes)}");
         output.Result(ToJson(request.Prompt, result));
         return ExitCode.Done;
     }
 
     /// <summary>A prompt's result as the tool's JSON has it.</summary>
-    public static JsonObject ToJson(string prompt, GenerationResult result) => new()
+    public static JsonObject ToJson(string prompt, GenerationResult result) => ProbeReport.AddTo(new JsonObject
     {
         ["prompt"] = prompt,
         ["text"] = result.Text,
@@ -74,7 +73,7 @@ internal static class GenerateJob
         ["decode_seconds"] = result.Statistics.Decode.TotalSeconds,
         ["tokens_per_second"] = result.Statistics.TokensPerSecond,
         ["sparsity"] = ToolOutput.Number(result.Statistics.Sparsity),
-    };
+    }, result.Statistics.Probes);
 
     /// <summary>Opens the model so that active neurons are counted, and generates.</summary>
     public static GenerationResult Generate(
@@ -82,7 +81,6 @@ internal static class GenerateJob
     {
         using ModelSession session = ModelSession.OpenCounting(input.Folder, out IReadOnlyList<ActiveCount> counts, Sessions.Options(request.Placement));
         using TokenGenerator generator = new(session, tokenizer, TokenGeneratorOptions.Counting(counts));
-        GenerationOptions options = new() { MaxNewTokens = request.MaxNewTokens, ThresholdScale = (float?)request.ThresholdScale };
-        return generator.Generate(request.Prompt, options, token => piece(token.Text), cancellation);
+        return generator.Generate(request.Prompt, request.Generation, token => piece(token.Text), cancellation);
     }
 }

@@ -81,6 +81,9 @@ public sealed class CatsChatClient : IChatClient
         GetStreamingResponseAsync(messages, options, cancellationToken).ToChatResponseAsync(cancellationToken);
 
     /// <inheritdoc/>
+    /// <remarks>Updates with text have the <see cref="GeneratedToken"/> as RawRepresentation, so that dense probes can be shown while an answer grows.
+    /// The last one has the answer's "cats.tokens_per_second" and, where they were measured, "cats.sparsity" (0 to 1), "cats.dense_probes"
+    /// (their number), "cats.kl" (mean, in nats) and "cats.top1_agreement" (0 to 1) as additional properties.</remarks>
     /// <inheritdoc cref="GetResponseAsync" path="/exception"/>
     public IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
         IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
@@ -136,9 +139,11 @@ public sealed class CatsChatClient : IChatClient
             string text = leading > 0 && token.Text.StartsWith(' ') ? token.Text[1..] : token.Text;
             leading = token.Text.Length > 0 ? 0 : leading;
             text = reader is null ? text : reader.Append(text);
-            if (text.Length > 0)
+            if (text.Length > 0 || token.Probe is not null)
             {
-                yield return Update(new TextContent(text));
+                ChatResponseUpdate update = text.Length > 0 ? Update(new TextContent(text)) : Update();
+                update.RawRepresentation = token; // with its dense probe
+                yield return update;
             }
         }
 
@@ -163,6 +168,13 @@ public sealed class CatsChatClient : IChatClient
         if (result.Statistics.Sparsity is double sparsity)
         {
             last.AdditionalProperties["cats.sparsity"] = sparsity;
+        }
+
+        if (result.Statistics.Probes is ProbeStatistics probes)
+        {
+            last.AdditionalProperties["cats.dense_probes"] = probes.Count;
+            last.AdditionalProperties["cats.kl"] = probes.Kl;
+            last.AdditionalProperties["cats.top1_agreement"] = probes.Top1Agreement;
         }
 
         yield return last;

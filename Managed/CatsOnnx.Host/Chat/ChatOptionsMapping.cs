@@ -12,8 +12,12 @@ internal static class ChatOptionsMapping
 {
     private const string Prefix = "cats.";
     private const string ThresholdScale = Prefix + "threshold_scale";
+    private const string PrefillThresholdScale = Prefix + "prefill_threshold_scale";
+    private const string DenseProbeEvery = Prefix + "dense_probe_every";
     private const string MinP = Prefix + "min_p";
     private const string RepetitionPenalty = Prefix + "repetition_penalty";
+
+    private static readonly string[] s_additional = [ThresholdScale, PrefillThresholdScale, DenseProbeEvery, MinP, RepetitionPenalty];
 
     /// <summary>The options of a request.</summary>
     /// <param name="options">What was asked for, or null.</param>
@@ -35,17 +39,14 @@ internal static class ChatOptionsMapping
             throw new ArgumentException($"ChatOptions.MaxOutputTokens is {options.MaxOutputTokens}; it must be 1 or more.");
         }
 
-        if (Additional(options, ThresholdScale) is { } scale && !(float.IsFinite(scale) && scale >= 0))
-        {
-            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"ChatOptions.AdditionalProperties[\"{ThresholdScale}\"] is {scale}; it must be 0 (dense) or more."));
-        }
-
         GenerationOptions generation = options.RawRepresentationFactory?.Invoke(client) as GenerationOptions ?? defaults;
         return generation with
         {
             MaxNewTokens = options.MaxOutputTokens ?? generation.MaxNewTokens,
             StopStrings = options.StopSequences is { Count: > 0 } stops ? [.. generation.StopStrings, .. stops] : generation.StopStrings,
-            ThresholdScale = Additional(options, ThresholdScale) ?? generation.ThresholdScale,
+            ThresholdScale = Scale(options, ThresholdScale) ?? generation.ThresholdScale,
+            PrefillThresholdScale = Scale(options, PrefillThresholdScale) ?? generation.PrefillThresholdScale,
+            DenseProbeEvery = Count(options, DenseProbeEvery) ?? generation.DenseProbeEvery,
             Sampling = Sampling(options, generation),
         };
     }
@@ -122,12 +123,25 @@ internal static class ChatOptionsMapping
 
         foreach (string name in options.AdditionalProperties?.Keys ?? Enumerable.Empty<string>())
         {
-            if (name.StartsWith(Prefix, StringComparison.Ordinal) && name is not (ThresholdScale or MinP or RepetitionPenalty))
+            if (name.StartsWith(Prefix, StringComparison.Ordinal) && !s_additional.Contains(name))
             {
-                throw Unsupported($"AdditionalProperties[\"{name}\"]", $"known are {ThresholdScale}, {MinP} and {RepetitionPenalty}");
+                throw Unsupported($"AdditionalProperties[\"{name}\"]", $"known are {string.Join(", ", s_additional)}");
             }
         }
     }
+
+    private static float? Scale(ChatOptions options, string name) =>
+        Additional(options, name) is not { } scale ? null
+        : float.IsFinite(scale) && scale >= 0 ? scale
+        : throw OutOfRange(name, scale, "0 (dense) or more");
+
+    private static int? Count(ChatOptions options, string name) =>
+        Additional(options, name) is not { } count ? null
+        : count is >= 0 and <= 1 << 24 && float.IsInteger(count) ? (int)count // whole numbers that a float holds
+        : throw OutOfRange(name, count, $"a whole number, 0 (never) to {1 << 24}");
+
+    private static ArgumentException OutOfRange(string name, float value, string range) =>
+        new(string.Create(CultureInfo.InvariantCulture, $"ChatOptions.AdditionalProperties[\"{name}\"] is {value}; it must be {range}."));
 
     private static float? Additional(ChatOptions options, string name)
     {

@@ -3,6 +3,7 @@
 using CatsOnnx.Chat;
 using CatsOnnx.DependencyInjection;
 using CatsOnnx.Generation;
+using CatsOnnx.Tests.Support;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -44,6 +45,28 @@ public sealed class AddCatsTests
     }
 
     [Fact]
+    public async Task Scales_and_probes_of_the_options_hold_where_a_request_says_nothing()
+    {
+        using TemporaryFolder folder = new();
+        ServiceCollection services = new();
+        services.AddCats(options =>
+        {
+            options.ModelPath = RewrittenDemo.In(folder).Root;
+            options.ChatTemplate = "{{ bos_token }}{{ messages[0].content }}";
+            options.MaxOutputTokens = 12;
+            options.PrefillThresholdScale = 0;
+            options.ThresholdScale = 1.5f;
+            options.DenseProbeEvery = 1;
+        });
+        await using ServiceProvider provider = services.BuildServiceProvider();
+        ChatResponse response = await provider.GetRequiredService<IChatClient>().GetResponseAsync("Once upon a time", cancellationToken: TestContext.Current.CancellationToken);
+        GenerationResult expected = provider.GetRequiredService<TokenGenerator>().Generate(
+            "Once upon a time", new GenerationOptions { MaxNewTokens = 12, PrefillThresholdScale = 0, ThresholdScale = 1.5f, DenseProbeEvery = 1 });
+        Assert.Equal(expected.Text.TrimStart(' '), response.Text);
+        Assert.Equal(expected.Statistics.Probes!.Kl, response.AdditionalProperties!["cats.kl"]);
+    }
+
+    [Fact]
     public void An_applications_own_chat_client_stays()
     {
         ServiceCollection services = new();
@@ -66,11 +89,13 @@ public sealed class AddCatsTests
             options.Threads = -1;
             options.MaxOutputTokens = 0;
             options.ThresholdScale = float.NaN;
+            options.PrefillThresholdScale = -2;
+            options.DenseProbeEvery = -1;
             options.ChatTemplate = "{% include 'x' %}";
         });
         using ServiceProvider provider = services.BuildServiceProvider();
         string message = Assert.Throws<OptionsValidationException>(provider.GetRequiredService<IChatClient>).Message;
-        foreach (string part in (string[])["ModelPath is missing", "Device 'tpu'", "Threads is -1", "MaxOutputTokens is 0", "ThresholdScale is NaN", "statement 'include'"])
+        foreach (string part in (string[])["ModelPath is missing", "Device 'tpu'", "Threads is -1", "MaxOutputTokens is 0", "CATS: ThresholdScale is NaN", "PrefillThresholdScale is -2", "DenseProbeEvery is -1", "statement 'include'"])
         {
             Assert.Contains(part, message);
         }

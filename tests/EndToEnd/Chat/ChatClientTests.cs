@@ -98,6 +98,39 @@ public sealed class ChatClientTests
         static ChatOptions Scale(object value) => new() { AdditionalProperties = new() { ["cats.threshold_scale"] = value } };
     }
 
+    [Fact]
+    public async Task Prefill_and_probes_are_chosen_by_request_and_shown_while_the_answer_grows()
+    {
+        using TemporaryFolder folder = new();
+        using CatsChatClient client = CatsChatClient.Open(RewrittenDemo.In(folder).Root, Plain);
+        string text = (await client.GetResponseAsync(Messages, More(("cats.prefill_threshold_scale", 0)), TestContext.Current.CancellationToken)).Text;
+        List<ChatResponseUpdate> updates = [];
+        await foreach (ChatResponseUpdate update in client.GetStreamingResponseAsync(
+            Messages, More(("cats.prefill_threshold_scale", 0), ("cats.dense_probe_every", 3)), TestContext.Current.CancellationToken))
+        {
+            updates.Add(update);
+        }
+
+        ChatResponse response = updates.ToChatResponse();
+        Assert.Equal(text, response.Text);
+        DenseProbe[] probes = [.. updates.Select(update => update.RawRepresentation is GeneratedToken token ? token.Probe : null).OfType<DenseProbe>()];
+        Assert.Equal(((int)response.Usage!.OutputTokenCount! - 1) / 3, probes.Length);
+        Assert.Equal(probes.Length, response.AdditionalProperties!["cats.dense_probes"]);
+        Assert.Equal(probes.Average(probe => probe.Kl), (double)response.AdditionalProperties["cats.kl"]!, 1e-12);
+        Assert.Equal(probes.Average(probe => probe.Top1Agrees ? 1.0 : 0), (double)response.AdditionalProperties["cats.top1_agreement"]!, 1e-12);
+
+        foreach ((string name, object value, string range) in ((string, object, string)[])
+            [("cats.prefill_threshold_scale", double.NaN, "0 (dense) or more"), ("cats.dense_probe_every", -1, "a whole number"), ("cats.dense_probe_every", 1.5, "a whole number")])
+        {
+            string message = (await Assert.ThrowsAsync<ArgumentException>(() => client.GetResponseAsync(Messages, More((name, value))))).Message;
+            Assert.Contains(name, message);
+            Assert.Contains(range, message);
+        }
+
+        static ChatOptions More(params (string Name, object Value)[] more) =>
+            new() { AdditionalProperties = new(more.Select(one => KeyValuePair.Create(one.Name, (object?)one.Value))) };
+    }
+
     public static TheoryData<string, ChatOptions> Refused => new()
     {
         { "ConversationId", new ChatOptions { ConversationId = "1" } },

@@ -10,15 +10,20 @@ namespace CatsOnnx.Cli.Jobs.Chat;
 /// <param name="Text">The answer.</param>
 /// <param name="Reason">Why it ended; null where Ctrl+C ended it.</param>
 /// <param name="Statistics">Times and counts; null where Ctrl+C ended it.</param>
-/// <param name="ThresholdScale">The dial, where it was set.</param>
-internal sealed record ChatAnswer(string Line, string Text, FinishReason? Reason, GenerationStatistics? Statistics, float? ThresholdScale)
+/// <param name="Dial">The scales that it was generated with, and how often it was probed.</param>
+internal sealed record ChatAnswer(string Line, string Text, FinishReason? Reason, GenerationStatistics? Statistics, GenerationOptions Dial)
 {
     /// <summary>A line about it for people.</summary>
     public string Summary => Statistics is null
         ? "[stopped]"
-        : ToolOutput.Format($"[{Statistics.NewTokens} tokens, {Statistics.TokensPerSecond:0.0} tokens/s, sparsity {Quantity.Percent(Statistics.Sparsity)}{Dial}; prompt of {Statistics.PromptTokens}, {Statistics.CachedTokens} of them kept, {Statistics.Prefill.TotalMilliseconds:0} ms{End}]");
+        : ToolOutput.Format($"[{Statistics.NewTokens} tokens, {Statistics.TokensPerSecond:0.0} tokens/s, sparsity {Quantity.Percent(Statistics.Sparsity)}{Scales}{ProbeReport.Text(Statistics.Probes)}; prompt of {Statistics.PromptTokens}, {Statistics.CachedTokens} of them kept, {Statistics.Prefill.TotalMilliseconds:0} ms{End}]");
 
-    private string Dial => ThresholdScale is { } scale ? ToolOutput.Format($" at dial {scale:0.###}") : "";
+    private string Scales => (Dial.ThresholdScale, Dial.PrefillThresholdScale) switch
+    {
+        (null, null) => "",
+        (var scale, null) => ToolOutput.Format($" at dial {scale:0.###}"),
+        var (scale, prefill) => ToolOutput.Format($" at dial {scale ?? 1:0.###}, prefill {prefill:0.###}"),
+    };
 
     private string End => Reason switch
     {
@@ -27,7 +32,7 @@ internal sealed record ChatAnswer(string Line, string Text, FinishReason? Reason
         _ => "",
     };
 
-    public JsonObject ToJson() => new()
+    public JsonObject ToJson() => ProbeReport.AddTo(new JsonObject
     {
         ["prompt"] = Line,
         ["text"] = Text,
@@ -45,6 +50,8 @@ internal sealed record ChatAnswer(string Line, string Text, FinishReason? Reason
         ["prefill_seconds"] = Statistics?.Prefill.TotalSeconds,
         ["tokens_per_second"] = Statistics?.TokensPerSecond,
         ["sparsity"] = ToolOutput.Number(Statistics?.Sparsity),
-        ["threshold_scale"] = ToolOutput.Number(ThresholdScale),
-    };
+        ["threshold_scale"] = ToolOutput.Number(Dial.ThresholdScale),
+        ["prefill_threshold_scale"] = ToolOutput.Number(Dial.PrefillThresholdScale),
+        ["dense_probe_every"] = Dial.DenseProbeEvery,
+    }, Statistics?.Probes);
 }

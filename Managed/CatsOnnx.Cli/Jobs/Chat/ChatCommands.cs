@@ -14,7 +14,9 @@ internal sealed class ChatCommands(Talk talk, ChatScreen screen)
     [
         ("/dial", "[X]", "multiplies the thresholds of the next answers: 0 is dense, 1 the model's own; without X shows it", (self, text) => self.Dial(text)),
         ("/dense", "", "answers densely from here on (/dial 0)", (self, _) => self.Set(0)),
-        ("/stats", "", "tokens, speed and sparsity of the conversation", (self, _) => self.Stats()),
+        ("/prefill", "[X]", "the same for prompts: dense (0), sparse (as the dial, at first), or a number; without X shows it", (self, text) => self.Prefill(text)),
+        ("/probe", "[N]", "compares every N-th token with the dense model's; 0 never; without N shows it", (self, text) => self.Probe(text)),
+        ("/stats", "", "tokens, speed, sparsity and probes of the conversation", (self, _) => self.Stats()),
         ("/clear", "", "forgets what was said", (self, _) => self.Clear()),
         ("/help", "", "shows this", (self, _) => self.Help()),
         ("/exit", "", "ends the program, as Ctrl+D does; Ctrl+C ends an answer", (self, _) => self.IsOver = true),
@@ -58,9 +60,41 @@ internal sealed class ChatCommands(Talk talk, ChatScreen screen)
             return;
         }
 
-        Set(float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out float scale) && scale >= 0 && float.IsFinite(scale)
-            ? scale
-            : throw new UsageException($"/dial takes a number, 0 (dense) or more, as /dial 0.7; it was '{text}'."));
+        Set(ReadScale(text) ?? throw new UsageException($"/dial takes a number, 0 (dense) or more, as /dial 0.7; it was '{text}'."));
+    }
+
+    private static float? ReadScale(string text) =>
+        float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out float scale) && scale >= 0 && float.IsFinite(scale) ? scale : null;
+
+    private void Prefill(string text)
+    {
+        if (text.Length > 0)
+        {
+            talk.PrefillDial = text switch
+            {
+                "dense" => 0,
+                "sparse" => null,
+                _ => ReadScale(text) ?? throw new UsageException($"/prefill takes dense, sparse, or a number, 0 (dense) or more; it was '{text}'."),
+            };
+        }
+
+        screen.Say(!talk.HasDial ? "the model is dense: there is no dial"
+            : talk.PrefillDial is not float scale ? "prefill sparse: prompts run as the dial says"
+            : scale == 0 ? "prefill dense: prompts run with all neurons"
+            : ToolOutput.Format($"prefill {scale:0.###}: prompts run with {scale:0.###} times the thresholds"));
+    }
+
+    private void Probe(string text)
+    {
+        if (text.Length > 0)
+        {
+            talk.ProbeEvery = int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int every)
+                ? every
+                : throw new UsageException($"/probe takes a whole number, 0 (never) or more, as /probe 8; it was '{text}'.");
+        }
+
+        screen.Say(talk.ProbeEvery == 0 ? "probe 0: the dense model is not asked"
+            : ToolOutput.Format($"probe {talk.ProbeEvery}: one token of {talk.ProbeEvery} is compared with the dense model's"));
     }
 
     private void Set(float scale)
@@ -87,6 +121,11 @@ internal sealed class ChatCommands(Talk talk, ChatScreen screen)
         int prompt = all.Sum(one => one.PromptTokens);
         int kept = all.Sum(one => one.CachedTokens);
         screen.Say(ToolOutput.Format($"{all.Length} answers, {tokens} tokens, {(seconds > 0 ? decoded / seconds : 0):0.0} tokens/s, sparsity {Quantity.Percent(sparsity)}"));
+        if (ProbeStatistics.Sum(all.Select(one => one.Probes)) is ProbeStatistics probes)
+        {
+            screen.Say(ToolOutput.Format($"{probes.Count} dense probes: KL {probes.Kl:0.####}, top-1 as dense {Quantity.Percent(probes.Top1Agreement)}; they took {Quantity.Seconds(probes.Elapsed)}, which tokens/s leaves out"));
+        }
+
         screen.Say(ToolOutput.Format($"prompts of {prompt} tokens, {kept} of them kept from the turn before; the conversation has {all[^1].PromptTokens + all[^1].NewTokens} tokens"));
     }
 
@@ -100,7 +139,7 @@ internal sealed class ChatCommands(Talk talk, ChatScreen screen)
     {
         foreach ((string name, string takes, string does, Action<ChatCommands, string> _) in s_all)
         {
-            screen.Say($"{name + " " + takes,-12}{does}");
+            screen.Say($"{name + " " + takes,-13}{does}");
         }
     }
 }

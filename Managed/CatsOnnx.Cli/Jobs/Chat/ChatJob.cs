@@ -22,7 +22,7 @@ internal static class ChatJob
         IReadOnlyList<ActiveCount> counts = [];
         using ModelSession session = ProgressBar.Wait("opening the model", () => ModelSession.OpenCounting(input.Folder, out counts, Sessions.Options(request.Placement)));
         using TokenGenerator generator = new(session, tokenizer, TokenGeneratorOptions.Counting(counts));
-        Talk talk = new(generator, transcript, request.Generation with { ThresholdScale = null }) { Dial = request.Generation.ThresholdScale };
+        Talk talk = new(generator, transcript, request.Generation);
         using ChatLoop loop = new(talk, screen);
         screen.Welcome($"{Path.GetFileName(Path.TrimEndingDirectorySeparator(input.Folder.Root))} on {request.Placement.Device}, {(talk.HasDial ? "sparse" : "dense")}. /help lists the commands, Ctrl+C ends an answer, /exit the program.");
         return await loop.Run(cancellation);

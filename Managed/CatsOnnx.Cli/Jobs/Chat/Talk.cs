@@ -9,10 +9,11 @@ namespace CatsOnnx.Cli.Jobs.Chat;
 /// <param name="generator">The model.</param>
 /// <param name="transcript">What was said.</param>
 /// <param name="options">How answers are generated at first.</param>
+/// <exception cref="UnsuitableInputException">Scales or probes were asked for, and the model has no thresholds.</exception>
 internal sealed class Talk(TokenGenerator generator, Transcript transcript, GenerationOptions options)
 {
     private readonly List<ChatAnswer> _answers = [];
-    private GenerationOptions _options = options;
+    private GenerationOptions _options = Checked(generator, options);
 
     /// <summary>All answers, also those before a /clear.</summary>
     public IReadOnlyList<ChatAnswer> Answers => _answers;
@@ -25,11 +26,23 @@ internal sealed class Talk(TokenGenerator generator, Transcript transcript, Gene
     public float? Dial
     {
         get => _options.ThresholdScale;
-        set => _options = _options with
-        {
-            ThresholdScale = value is null || HasDial ? value
-                : throw new UnsuitableInputException($"'{generator.Session.Folder.Root}' is dense: there is no threshold to scale. `cats rewrite` makes a sparse model of it."),
-        };
+        set => _options = Checked(generator, _options with { ThresholdScale = value });
+    }
+
+    /// <summary>The same for the prompts of the next answers; null: as <see cref="Dial"/>.</summary>
+    /// <exception cref="UnsuitableInputException">The model has no thresholds.</exception>
+    public float? PrefillDial
+    {
+        get => _options.PrefillThresholdScale;
+        set => _options = Checked(generator, _options with { PrefillThresholdScale = value });
+    }
+
+    /// <summary>Every how many tokens of the next answers the dense model is asked too; 0: never.</summary>
+    /// <exception cref="UnsuitableInputException">The model has no thresholds.</exception>
+    public int ProbeEvery
+    {
+        get => _options.DenseProbeEvery;
+        set => _options = Checked(generator, _options with { DenseProbeEvery = value });
     }
 
     /// <summary>Answers a line. An answer that is ended early counts with what there is of it.</summary>
@@ -57,7 +70,7 @@ internal sealed class Talk(TokenGenerator generator, Transcript transcript, Gene
         }
 
         transcript.Add(line, text.ToString());
-        ChatAnswer answer = new(line, text.ToString(), result?.Reason, result?.Statistics, Dial);
+        ChatAnswer answer = new(line, text.ToString(), result?.Reason, result?.Statistics, _options);
         _answers.Add(answer);
         return answer;
 
@@ -75,4 +88,9 @@ internal sealed class Talk(TokenGenerator generator, Transcript transcript, Gene
 
     /// <summary>Forgets what was said.</summary>
     public void Clear() => transcript.Clear();
+
+    private static GenerationOptions Checked(TokenGenerator generator, GenerationOptions options) =>
+        generator.Session.Signature.ThresholdScale is not null || options is { ThresholdScale: null, PrefillThresholdScale: null, DenseProbeEvery: 0 }
+            ? options
+            : throw new UnsuitableInputException($"'{generator.Session.Folder.Root}' is dense: there is no threshold to scale and nothing to probe. `cats rewrite` makes a sparse model of it.");
 }
