@@ -19,7 +19,8 @@ internal static class GenerateBatchJob
     {
         ModelInput input = ModelInput.Open(request.Model);
         TextTokenizer tokenizer = input.Folder.LoadTokenizer(request.Tokenizer);
-        using ModelSession session = ModelSession.OpenCounting(input.Folder, out IReadOnlyList<ActiveCount> counts, Sessions.Options(request.Placement));
+        IReadOnlyList<ActiveCount> counts = [];
+        using ModelSession session = ProgressBar.Wait("opening the model", () => ModelSession.OpenCounting(input.Folder, out counts, Sessions.Options(request.Placement)));
         using TokenGenerator generator = new(session, tokenizer, TokenGeneratorOptions.Counting(counts));
         BatchResult batch = generator.GenerateBatch(prompts, request.Generation, null, cancellation);
         if (batch.GroupsReason is not null)

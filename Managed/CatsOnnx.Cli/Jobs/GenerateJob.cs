@@ -79,7 +79,8 @@ internal static class GenerateJob
     public static GenerationResult Generate(
         ModelInput input, TextTokenizer tokenizer, GenerateRequest request, Action<string> piece, CancellationToken cancellation)
     {
-        using ModelSession session = ModelSession.OpenCounting(input.Folder, out IReadOnlyList<ActiveCount> counts, Sessions.Options(request.Placement));
+        IReadOnlyList<ActiveCount> counts = [];
+        using ModelSession session = ProgressBar.Wait("opening the model", () => ModelSession.OpenCounting(input.Folder, out counts, Sessions.Options(request.Placement)));
         using TokenGenerator generator = new(session, tokenizer, TokenGeneratorOptions.Counting(counts));
         return generator.Generate(request.Prompt, request.Generation, token => piece(token.Text), cancellation);
     }
