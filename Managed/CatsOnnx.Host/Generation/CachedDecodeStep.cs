@@ -73,8 +73,8 @@ internal sealed class CachedDecodeStep : DecodeStep
         _graph = _still && options.CudaGraph && _extra.AllStay;
 
         // Graphs with a branch for the first run take the whole prompt there; others take it in pieces, which bounds the
-        // memory of the logits.
-        _longestRun = _signature.FixedSequence ?? (_signature.UseCacheBranch is null ? options.PrefillChunk : int.MaxValue);
+        // memory of the logits. GroupQueryAttention takes several tokens over a past for one sequence alone.
+        _longestRun = _signature.FixedSequence ?? (_signature.UseCacheBranch is null && batch == 1 ? options.PrefillChunk : int.MaxValue);
         if (_signature.ThresholdScale is RoleInput scale)
         {
             _scaleMemory = _place.Allocate(sizeof(float));
