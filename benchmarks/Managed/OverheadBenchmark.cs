@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What the host costs for each decoded token beyond ONNX Runtime's own Run: time and allocated bytes.
 using System.Globalization;
+using CatsOnnx.Evaluation.Speed;
 using CatsOnnx.Generation;
-using CatsOnnx.Session;
 
 namespace CatsOnnx.Benchmarks;
 
@@ -52,14 +52,8 @@ internal static class OverheadBenchmark
             }
         }
 
-        table.Add(name, sampling ? "drawn" : "greedy", Text(Median(run), "0"), Text(Median(rest), "0.0"), Text(Median(bytes), "0"), tokens, requests);
+        table.Add(name, sampling ? "drawn" : "greedy", Text(PairedTiming.Quantile(run, .5), "0"), Text(PairedTiming.Quantile(rest, .5), "0.0"), Text(PairedTiming.Quantile(bytes, .5), "0"), tokens, requests);
 
         static string Text(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
-    }
-
-    private static double Median(List<double> values)
-    {
-        values.Sort();
-        return values[values.Count / 2];
     }
 }

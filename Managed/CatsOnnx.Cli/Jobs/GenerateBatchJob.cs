@@ -19,8 +19,7 @@ internal static class GenerateBatchJob
     {
         ModelInput input = ModelInput.Open(request.Model);
         TextTokenizer tokenizer = input.Folder.LoadTokenizer(request.Tokenizer);
-        IReadOnlyList<ActiveCount> counts = [];
-        using ModelSession session = ProgressBar.Wait("opening the model", () => ModelSession.OpenCounting(input.Folder, out counts, Sessions.Options(request.Placement)));
+        using ModelSession session = Sessions.OpenCounting(input, request.Placement, out IReadOnlyList<ActiveCount> counts);
         using TokenGenerator generator = new(session, tokenizer, TokenGeneratorOptions.Counting(counts));
         BatchResult batch = generator.GenerateBatch(prompts, request.Generation, null, cancellation);
         if (batch.GroupsReason is not null)

@@ -79,8 +79,7 @@ internal static class GenerateJob
     public static GenerationResult Generate(
         ModelInput input, TextTokenizer tokenizer, GenerateRequest request, Action<string> piece, CancellationToken cancellation)
     {
-        IReadOnlyList<ActiveCount> counts = [];
-        using ModelSession session = ProgressBar.Wait("opening the model", () => ModelSession.OpenCounting(input.Folder, out counts, Sessions.Options(request.Placement)));
+        using ModelSession session = Sessions.OpenCounting(input, request.Placement, out IReadOnlyList<ActiveCount> counts);
         using TokenGenerator generator = new(session, tokenizer, TokenGeneratorOptions.Counting(counts));
         return generator.Generate(request.Prompt, request.Generation, token => piece(token.Text), cancellation);
     }

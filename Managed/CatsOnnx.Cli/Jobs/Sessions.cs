@@ -2,6 +2,7 @@
 // How the tool opens sessions: ONNX Runtime is silent, because its errors come back as exceptions and are said once; what
 // does not run on the GPU that was asked for is said too.
 using CatsOnnx.Cli.Terminal;
+using CatsOnnx.GraphRewriter.Passes;
 using CatsOnnx.Session;
 using Microsoft.ML.OnnxRuntime;
 
@@ -17,6 +18,18 @@ internal static class Sessions
         Configure = options => options.LogSeverityLevel =
             ErrorFunnel.IsDebugging ? OrtLoggingLevel.ORT_LOGGING_LEVEL_WARNING : OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
     };
+
+    /// <summary>Opens a model so that active neurons are counted, with a bar where that takes its time.</summary>
+    /// <param name="input">The model.</param>
+    /// <param name="placement">Where it runs.</param>
+    /// <param name="counts">The outputs with counts; none for a dense model.</param>
+    public static ModelSession OpenCounting(ModelInput input, Placement placement, out IReadOnlyList<ActiveCount> counts)
+    {
+        IReadOnlyList<ActiveCount> found = [];
+        ModelSession session = ProgressBar.Wait("opening the model", () => ModelSession.OpenCounting(input.Folder, out found, Options(placement)));
+        counts = found;
+        return session;
+    }
 
     private static void WarnOfPlacement(ModelSession session, ToolOutput output)
     {

@@ -19,8 +19,7 @@ internal static class ChatJob
         Transcript transcript = request.Raw
             ? new RawTranscript(tokenizer)
             : new TemplateTranscript(TemplateTranscript.FindTemplate(input.Folder, tokenizer, request.ChatTemplate), tokenizer, request.System);
-        IReadOnlyList<ActiveCount> counts = [];
-        using ModelSession session = ProgressBar.Wait("opening the model", () => ModelSession.OpenCounting(input.Folder, out counts, Sessions.Options(request.Placement)));
+        using ModelSession session = Sessions.OpenCounting(input, request.Placement, out IReadOnlyList<ActiveCount> counts);
         using TokenGenerator generator = new(session, tokenizer, TokenGeneratorOptions.Counting(counts));
         Talk talk = new(generator, transcript, request.Generation);
         using ChatLoop loop = new(talk, screen);
