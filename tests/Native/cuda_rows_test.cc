@@ -151,6 +151,7 @@ void ExpectBulkSizesMatch() {
   ExpectMatches<T>(3, 4096, 1500, true);
   ExpectMatches<T>(8, 5120, 140, false);
   ExpectMatches<T>(2, 6144, 270, true);
+  ExpectMatches<T>(8, 2048, 11008, true);  // more tasks of a cluster than wait at a time
 }
 
 TEST(CudaRows, FetchedByBulkCopiesEqualTheReferenceAndThemselvesAloneInFloat16) {
@@ -261,6 +262,25 @@ TEST(CudaRows, KeepEveryMagnitudeOfH) {
   for (float size : {1e-10f, 1e10f}) ExpectEveryMagnitudeOfH<F32>(size);
 }
 
+// Then there is nothing to fetch of up and down, but the kernels end.
+template <class T>
+void ExpectNothingKept() {
+  MlpCase<T> mlp(3, 2048, 700, 17, true);
+  mlp.threshold.assign(1, INFINITY);
+  const MlpResult<T> got = DeviceCase<T>(mlp).Run(DeviceCase<T>(mlp).Args());
+  EXPECT_TRUE(got.ok);
+  for (size_t r = 0; r < 3; ++r) {
+    EXPECT_EQ(got.active[r], 0);
+    EXPECT_EQ(0, std::memcmp(&got.y[r * 2048], mlp.down_bias.data(), 2048 * sizeof(T))) << "row " << r;
+  }
+}
+
+TEST(CudaRows, GiveTheBiasWhereNothingIsKept) {
+  ExpectNothingKept<F32>();
+  ExpectNothingKept<F16>();
+  ExpectNothingKept<BF16>();
+}
+
 // NaN or infinity in a row's activation shows in that row, in no other.
 template <class T>
 void ExpectNaNInXStaysInItsRow(float poison) {
@@ -287,7 +307,7 @@ TEST(CudaRows, ANaNInARowOfXShowsInThatRowOnly) {
 }
 
 TEST(CudaRows, HaveTheSameBitsInAThousandRuns) {
-  MlpCase<F16> mlp(8, 2048, 700, 3);
+  MlpCase<F16> mlp(8, 2048, 4000, 3);
   mlp.ThresholdsInGaps(reference::Activations<F16>(mlp.Args()));
   const DeviceCase<F16> device(mlp);
   const auto first = device.Run(device.Args());

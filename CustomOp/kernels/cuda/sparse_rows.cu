@@ -21,27 +21,14 @@ struct BulkKernel {
   size_t shared_bytes;
 };
 
-template <class T, int Hidden>
-BulkKernel BulkKernelOf() {
-  static_assert(IsBulkHidden(Hidden) && sizeof(BulkRowsShared<Hidden>) <= 227 * 1024);
-  return {BulkRows<T, Hidden>, sizeof(BulkRowsShared<Hidden>)};
-}
-
 template <class T>
 BulkKernel BulkKernelOf(int64_t hidden) {
-  switch (hidden) {  // kBulkHidden
-    case 2048:
-      return BulkKernelOf<T, 2048>();
-    case 3072:
-      return BulkKernelOf<T, 3072>();
-    case 4096:
-      return BulkKernelOf<T, 4096>();
-    case 5120:
-      return BulkKernelOf<T, 5120>();
-    case 6144:
-      return BulkKernelOf<T, 6144>();
-  }
-  return {};
+  BulkKernel kernel = {};
+  BulkHidden::With(hidden, [&]<int Hidden>() {
+    static_assert(sizeof(BulkRowsShared<Hidden>) <= 227 * 1024);
+    kernel = {BulkRows<T, Hidden>, sizeof(BulkRowsShared<Hidden>)};
+  });
+  return kernel;
 }
 
 // ---- Two kernels, for every size and device ---------------------------------------------------------------
@@ -92,11 +79,12 @@ cudaError_t Run(const DeviceLimits& device, DType dtype, const GatedMlpArgs& arg
   if constexpr (sizeof(T) == 2) {
     if (HasBulkRows(device, dtype, args.hidden, args.intermediate, Aligned)) {
       bulk_rows = true;
-      parts = device.multiprocessors;
+      parts = BulkClusters(device.multiprocessors);
       const BulkKernel bulk = BulkKernelOf<T>(args.hidden);
-      error =
-          Launch(bulk.kernel, {dim3(static_cast<unsigned>(parts)), kBulkThreads, false, bulk.shared_bytes},
-                 stream, args, group);
+      error = Launch(bulk.kernel,
+                     {dim3(static_cast<unsigned>(parts * kBulkCluster)), kBulkThreads, false,
+                      bulk.shared_bytes, kBulkCluster},
+                     stream, args, group);
     }
   }
   if (!bulk_rows) {
@@ -129,7 +117,7 @@ cudaError_t Load(const DeviceLimits& device, DType dtype) {
   if (error == cudaSuccess) error = Load<T, 4, false>();
   if (error == cudaSuccess) error = Load<T, 8, false>();
   if constexpr (sizeof(T) == 2) {
-    for (const int hidden : kBulkHidden) {
+    for (const int hidden : BulkHidden::kAll) {
       if (error != cudaSuccess || !HasBulkCopies(device, dtype, true)) break;
       const BulkKernel bulk = BulkKernelOf<T>(hidden);
       error = LoadKernelWithShared(bulk.kernel, bulk.shared_bytes);

@@ -24,16 +24,28 @@ constexpr int kDownColumns = 64;  // of a warp of the second kernel, 16-bit form
 constexpr int kDownBlocks = 264;  // of the second kernel, about: 2 for each of 132 multiprocessors
 constexpr int kMaxDownParts = 66;
 
-// Hidden sizes for which one kernel fetches all its rows by bulk copies, in 16-bit formats; it has a block
-// for each multiprocessor, with at most so many neurons, and each makes a part of y.
-constexpr int kBulkHidden[] = {2048, 3072, 4096, 5120, 6144};
-constexpr int kMaxBulkNeurons = 256;
-constexpr int kMaxBulkBlocks = 160;
-constexpr int kMaxParts = kMaxDownParts > kMaxBulkBlocks ? kMaxDownParts : kMaxBulkBlocks;
+// Sizes that something is compiled for.
+template <int... Sizes>
+struct SizeList {
+  static constexpr int kAll[sizeof...(Sizes)] = {Sizes...};
+  CATS_HD static constexpr bool Has(int64_t size) { return ((size == Sizes) || ...); }
+  // use.template operator()<Size>() for that size; false where it is not one of them.
+  template <class Use>
+  static bool With(int64_t size, Use&& use) {
+    return ((size == Sizes && (use.template operator()<Sizes>(), true)) || ...);
+  }
+};
 
-// The same list for device code.
-CATS_HD constexpr bool IsBulkHidden(int64_t hidden) {
-  return hidden == 2048 || hidden == 3072 || hidden == 4096 || hidden == 5120 || hidden == 6144;
+// Hidden sizes for which one kernel fetches all its rows by bulk copies, in 16-bit formats.
+using BulkHidden = SizeList<2048, 3072, 4096, 5120, 6144>;
+// It works in clusters of so many blocks, each on its multiprocessor, which have at most so many neurons.
+constexpr int kBulkCluster = 4;
+constexpr int kMaxBulkNeurons = 1024;
+
+// How many clusters there are: so many that all run at once, wherever multiprocessors are switched off. They
+// come in at most 8 groups, and a cluster takes two pairs of one: a group may have a pair too many.
+CATS_HD constexpr int BulkClusters(int multiprocessors) {
+  return multiprocessors / 2 > 8 ? (multiprocessors / 2 - 8) / 2 : 0;
 }
 
 // aligned: x, gate, up and down lie at multiples of 16 bytes, and so do their rows.
@@ -43,9 +55,10 @@ inline bool HasBulkCopies(const DeviceLimits& device, DType dtype, bool aligned)
 }
 inline bool HasBulkRows(const DeviceLimits& device, DType dtype, int64_t hidden, int64_t intermediate,
                         bool aligned) {
-  return IsBulkHidden(hidden) && HasBulkCopies(device, dtype, aligned) &&
-         device.multiprocessors <= kMaxBulkBlocks && intermediate >= device.multiprocessors &&
-         (intermediate + device.multiprocessors - 1) / device.multiprocessors <= kMaxBulkNeurons;
+  const int clusters = BulkClusters(device.multiprocessors);
+  return BulkHidden::Has(hidden) && HasBulkCopies(device, dtype, aligned) && clusters > 0 &&
+         clusters <= kMaxDownParts && intermediate >= clusters &&
+         (intermediate + clusters - 1) / clusters <= kMaxBulkNeurons;
 }
 
 // The rows of a group as the kernels are compiled for them.
@@ -59,10 +72,9 @@ CATS_HD constexpr int DownParts(bool is_float32, int64_t hidden) {
   return static_cast<int>(parts < 1 ? 1 : parts > kMaxDownParts ? kMaxDownParts : parts);
 }
 
-// Parts of y that there is room for.
+// Parts of y that there is room for: where one kernel does it all, each cluster makes one.
 CATS_HD constexpr int PartsRoom(bool is_float32, int64_t hidden) {
-  const int parts = DownParts(is_float32, hidden);
-  return !is_float32 && IsBulkHidden(hidden) && parts < kMaxBulkBlocks ? kMaxBulkBlocks : parts;
+  return !is_float32 && BulkHidden::Has(hidden) ? kMaxDownParts : DownParts(is_float32, hidden);
 }
 
 // Where things lie in the scratch of a group, in 4-byte words.
