@@ -18,6 +18,7 @@ public static class ModelFingerprint
     /// SHA-256 over every initializer of the main graph, in order of the names: name, type, dims and its bytes, of which a
     /// large tensor gives 4 KiB from its start, middle and end. Equal whether weights are inline or external.
     /// </summary>
+    /// <param name="model">Any model; its files are read in part.</param>
     /// <returns>Lower-case hexadecimal.</returns>
     /// <exception cref="InvalidModelException">A tensor's bytes cannot be read.</exception>
     public static string Compute(OnnxModel model)
