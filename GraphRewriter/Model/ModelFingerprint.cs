@@ -9,7 +9,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Model;
 
 /// <summary>Computes a model's fingerprint.</summary>
-public static class ModelFingerprint
+internal static class ModelFingerprint
 {
     private const int SampleBytes = 4096;
     private const int SmallBytes = 3 * SampleBytes;

@@ -87,7 +87,7 @@ public sealed partial class OnnxModel
     /// <param name="tensor">A tensor of this model.</param>
     /// <returns>Bytes in memory, a place in a file, or pieces of other tensors.</returns>
     /// <exception cref="InvalidModelException">The tensor's external data is missing or unsafe.</exception>
-    public TensorContent Content(TensorProto tensor)
+    internal TensorContent Content(TensorProto tensor)
     {
         ArgumentNullException.ThrowIfNull(tensor);
         int index = ContentMark.IndexOf(tensor);
@@ -142,7 +142,7 @@ public sealed partial class OnnxModel
     /// <param name="tensor">A tensor that is or will be in <see cref="Proto"/>; its type and dims are set already.</param>
     /// <param name="content">Its bytes.</param>
     /// <exception cref="ArgumentException">The content has another length than the tensor's type and shape ask for.</exception>
-    public void SetContent(TensorProto tensor, TensorContent content)
+    internal void SetContent(TensorProto tensor, TensorContent content)
     {
         ArgumentNullException.ThrowIfNull(tensor);
         ArgumentNullException.ThrowIfNull(content);

@@ -5,7 +5,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Model;
 
 /// <summary>Walks over the tensors of a model without recursion.</summary>
-public static class TensorWalk
+internal static class TensorWalk
 {
     /// <summary>Every tensor of the model, in the order of the file within each graph; subgraphs after their graph.</summary>
     /// <param name="model">Any model.</param>

@@ -7,7 +7,7 @@ using System.Text.Json;
 namespace CatsOnnx.GraphRewriter.Output;
 
 /// <summary>Edits genai_config.json in place.</summary>
-public static class GenAiConfigEdit
+internal static class GenAiConfigEdit
 {
     /// <summary>The file's name.</summary>
     public const string FileName = "genai_config.json";

@@ -5,7 +5,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Storage;
 
 /// <summary>Sizes of ONNX element types.</summary>
-public static class ElementType
+internal static class ElementType
 {
     /// <summary>Bits of one element as stored in raw data; 0 for strings and for types this version does not know.</summary>
     /// <param name="dataType">A TensorProto.DataType as the file has it.</param>
