@@ -6,7 +6,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Matching;
 
 /// <summary>An immutable chain of bindings: backtracking is dropping the newest.</summary>
-public sealed class Bindings
+internal sealed class Bindings
 {
     /// <summary>Nothing bound.</summary>
     public static readonly Bindings Empty = new(null, null, null, null);

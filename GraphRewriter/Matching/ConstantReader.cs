@@ -9,7 +9,7 @@ namespace CatsOnnx.GraphRewriter.Matching;
 
 /// <summary>Evaluates constants of a graph.</summary>
 /// <param name="read">Reads a tensor's raw bytes.</param>
-public sealed class ConstantReader(Func<TensorProto, byte[]> read)
+internal sealed class ConstantReader(Func<TensorProto, byte[]> read)
 {
     private const int MaxElements = 64;
     private const int MaxDepth = 24;

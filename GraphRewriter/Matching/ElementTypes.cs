@@ -5,7 +5,7 @@ using static CatsOnnx.GraphRewriter.Proto.TensorProto.Types;
 namespace CatsOnnx.GraphRewriter.Matching;
 
 /// <summary>Element types of ONNX tensors.</summary>
-public static class ElementTypes
+internal static class ElementTypes
 {
     /// <summary>Whether the operators compute in this type: float, float16, bfloat16.</summary>
     /// <param name="type">A TensorProto data type.</param>

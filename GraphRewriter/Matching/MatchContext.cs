@@ -8,12 +8,12 @@ namespace CatsOnnx.GraphRewriter.Matching;
 /// <summary>A value with the nodes that were looked through to reach it.</summary>
 /// <param name="Value">The value behind them.</param>
 /// <param name="Nodes">The nodes that change nothing, nearest to the reader first.</param>
-public sealed record Stripped(GraphValue Value, IReadOnlyList<NodeProto> Nodes);
+internal sealed record Stripped(GraphValue Value, IReadOnlyList<NodeProto> Nodes);
 
 /// <summary>A graph to match in.</summary>
 /// <param name="index">Its values.</param>
 /// <param name="constants">Its constants.</param>
-public sealed class MatchContext(GraphIndex index, ConstantReader constants)
+internal sealed class MatchContext(GraphIndex index, ConstantReader constants)
 {
     private const int MaxStripped = 16;
 

@@ -5,7 +5,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Matching;
 
 /// <summary>How far a look went.</summary>
-public enum MatchKind
+internal enum MatchKind
 {
     /// <summary>The graph has another form here.</summary>
     Miss,
@@ -19,7 +19,7 @@ public enum MatchKind
 
 /// <summary>A match, or a reason and a node.</summary>
 /// <typeparam name="T">What a match holds.</typeparam>
-public sealed class MatchResult<T>
+internal sealed class MatchResult<T>
     where T : class
 {
     private MatchResult(MatchKind kind, T? value, string reason, NodeProto? node, int depth)

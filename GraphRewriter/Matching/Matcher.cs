@@ -6,7 +6,7 @@ namespace CatsOnnx.GraphRewriter.Matching;
 
 /// <summary>Matches patterns against a graph. What <see cref="MatchContext.Strip"/> looks through is part of no pattern.</summary>
 /// <param name="context">The graph's index and constants.</param>
-public sealed class Matcher(MatchContext context)
+internal sealed class Matcher(MatchContext context)
 {
     private int _deepest;
     private string _reason = "";

@@ -6,7 +6,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Matching;
 
 /// <summary>What a value must be made of.</summary>
-public abstract class Pattern
+internal abstract class Pattern
 {
     private Pattern()
     {

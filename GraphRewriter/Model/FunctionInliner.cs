@@ -5,7 +5,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Model;
 
 /// <summary>Inlines local functions.</summary>
-public sealed class FunctionInliner
+internal sealed class FunctionInliner
 {
     private const int MaxNodes = 1_000_000;
 

@@ -6,7 +6,7 @@ namespace CatsOnnx.GraphRewriter.Model;
 
 /// <summary>Collects replacements and carries them out together.</summary>
 /// <param name="index">The model; stale after <see cref="Apply"/>.</param>
-public sealed class GraphEditor(GraphIndex index)
+internal sealed class GraphEditor(GraphIndex index)
 {
     private readonly HashSet<NodeProto> _removed = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<NodeProto, List<NodeProto>> _inserted = new(ReferenceEqualityComparer.Instance);

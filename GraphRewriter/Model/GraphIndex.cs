@@ -6,7 +6,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Model;
 
 /// <summary>Looks up who makes and who reads each value of a model.</summary>
-public sealed class GraphIndex
+internal sealed class GraphIndex
 {
     /// <summary>Graphs nested deeper than this are refused.</summary>
     public const int MaxDepth = 32;

@@ -5,7 +5,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Model;
 
 /// <summary>A graph and its values.</summary>
-public sealed class GraphScope
+internal sealed class GraphScope
 {
     private readonly Dictionary<string, GraphValue> _values = new(StringComparer.Ordinal);
 

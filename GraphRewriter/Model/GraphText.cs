@@ -7,7 +7,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Model;
 
 /// <summary>Writes nodes and graphs as text.</summary>
-public static class GraphText
+internal static class GraphText
 {
     /// <summary>The operator with its domain: "Gemm", "com.microsoft.SwiGLU".</summary>
     /// <param name="node">The node.</param>

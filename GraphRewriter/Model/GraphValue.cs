@@ -8,10 +8,10 @@ namespace CatsOnnx.GraphRewriter.Model;
 /// <param name="Node">The node that reads.</param>
 /// <param name="Input">The position among the node's inputs.</param>
 /// <param name="Scope">The graph that holds the node; it may be nested in the value's own.</param>
-public readonly record struct ValueUse(NodeProto Node, int Input, GraphScope Scope);
+internal readonly record struct ValueUse(NodeProto Node, int Input, GraphScope Scope);
 
 /// <summary>A named value of one graph.</summary>
-public sealed class GraphValue
+internal sealed class GraphValue
 {
     private readonly List<ValueUse> _uses = [];
 

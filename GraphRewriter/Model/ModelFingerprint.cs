@@ -9,7 +9,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Model;
 
 /// <summary>Computes a model's fingerprint.</summary>
-public static class ModelFingerprint
+internal static class ModelFingerprint
 {
     private const int SampleBytes = 4096;
     private const int SmallBytes = 3 * SampleBytes;
@@ -18,6 +18,7 @@ public static class ModelFingerprint
     /// SHA-256 over every initializer of the main graph, in order of the names: name, type, dims and its bytes, of which a
     /// large tensor gives 4 KiB from its start, middle and end. Equal whether weights are inline or external.
     /// </summary>
+    /// <param name="model">Any model; its files are read in part.</param>
     /// <returns>Lower-case hexadecimal.</returns>
     /// <exception cref="InvalidModelException">A tensor's bytes cannot be read.</exception>
     public static string Compute(OnnxModel model)

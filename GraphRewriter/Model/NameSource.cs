@@ -5,7 +5,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Model;
 
 /// <summary>Gives out names that are new to a model.</summary>
-public sealed class NameSource
+internal sealed class NameSource
 {
     private readonly HashSet<string> _taken = new(StringComparer.Ordinal);
 

@@ -5,7 +5,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Model;
 
 /// <summary>Attribute look-ups.</summary>
-public static class NodeAttributes
+internal static class NodeAttributes
 {
     /// <summary>The attribute of that name, or null.</summary>
     /// <param name="node">The node.</param>

@@ -7,7 +7,7 @@ using Google.Protobuf;
 namespace CatsOnnx.GraphRewriter.Model;
 
 /// <summary>Makes messages of a graph.</summary>
-public static class NodeBuilder
+internal static class NodeBuilder
 {
     /// <summary>A node.</summary>
     /// <param name="opType">The operator.</param>

@@ -84,8 +84,10 @@ public sealed partial class OnnxModel
     public OnnxModel Clone() => new(Proto.Clone(), Path, Folder, [.. _contents], _files);
 
     /// <summary>What a tensor's bytes are. Typed fields (float_data and so on) are given as raw bytes.</summary>
+    /// <param name="tensor">A tensor of this model.</param>
+    /// <returns>Bytes in memory, a place in a file, or pieces of other tensors.</returns>
     /// <exception cref="InvalidModelException">The tensor's external data is missing or unsafe.</exception>
-    public TensorContent Content(TensorProto tensor)
+    internal TensorContent Content(TensorProto tensor)
     {
         ArgumentNullException.ThrowIfNull(tensor);
         int index = ContentMark.IndexOf(tensor);
@@ -100,13 +102,19 @@ public sealed partial class OnnxModel
     }
 
     /// <summary>Where a tensor's bytes lie in a file; null where they are in memory or made of pieces.</summary>
+    /// <param name="tensor">A tensor of this model.</param>
+    /// <returns>File, first byte and length.</returns>
     /// <exception cref="InvalidModelException">The tensor's external data is missing or unsafe.</exception>
     public TensorLocation? Locate(TensorProto tensor) => (Content(tensor) as TensorContent.Stored)?.Location;
 
     /// <summary>Number of bytes of a tensor's data.</summary>
+    /// <param name="tensor">A tensor of this model.</param>
+    /// <returns>Bytes of the elements as they are stored, row-major.</returns>
+    /// <exception cref="InvalidModelException">The tensor's external data is missing or unsafe.</exception>
     public long ByteLength(TensorProto tensor) => Content(tensor).Length;
 
     /// <summary>The raw bytes of a tensor of moderate size.</summary>
+    /// <param name="tensor">A tensor of this model.</param>
     /// <returns>Little-endian elements, row-major.</returns>
     /// <exception cref="InvalidOperationException">The tensor has more than 256 MiB; read windows of it.</exception>
     /// <exception cref="InvalidModelException">The tensor's external data is missing or unsafe.</exception>
@@ -134,7 +142,7 @@ public sealed partial class OnnxModel
     /// <param name="tensor">A tensor that is or will be in <see cref="Proto"/>; its type and dims are set already.</param>
     /// <param name="content">Its bytes.</param>
     /// <exception cref="ArgumentException">The content has another length than the tensor's type and shape ask for.</exception>
-    public void SetContent(TensorProto tensor, TensorContent content)
+    internal void SetContent(TensorProto tensor, TensorContent content)
     {
         ArgumentNullException.ThrowIfNull(tensor);
         ArgumentNullException.ThrowIfNull(content);

@@ -36,6 +36,9 @@ public sealed partial class OnnxModel
     }
 
     /// <summary>Whether every value of a float, float16, bfloat16 or double tensor is finite; reads it once, holes of the file excepted.</summary>
+    /// <param name="tensor">A tensor of this model.</param>
+    /// <returns>True for tensors of other types.</returns>
+    /// <exception cref="InvalidModelException">The tensor's external data is missing or unsafe.</exception>
     public bool IsFinite(TensorProto tensor)
     {
         TensorContent content = Content(tensor);

@@ -5,9 +5,11 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Model;
 
 /// <summary>Walks over the tensors of a model without recursion.</summary>
-public static class TensorWalk
+internal static class TensorWalk
 {
     /// <summary>Every tensor of the model, in the order of the file within each graph; subgraphs after their graph.</summary>
+    /// <param name="model">Any model.</param>
+    /// <returns>Initializers, attributes and sparse parts, of the graphs, functions and training graphs.</returns>
     public static IEnumerable<TensorProto> Tensors(ModelProto model)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -44,6 +46,8 @@ public static class TensorWalk
     }
 
     /// <summary>The initializers of the main graph and of every graph below it.</summary>
+    /// <param name="model">Any model.</param>
+    /// <returns>In the order of the file within each graph; a graph's before those of graphs below it.</returns>
     public static IEnumerable<TensorProto> Initializers(ModelProto model)
     {
         ArgumentNullException.ThrowIfNull(model);

@@ -61,6 +61,7 @@ public sealed class FolderManifest
     }
 
     /// <summary>Reads the manifest of a folder.</summary>
+    /// <param name="folder">A model folder.</param>
     /// <returns>The manifest, or null where the folder has none.</returns>
     /// <exception cref="InvalidModelException">The manifest is damaged or of an unknown version.</exception>
     public static FolderManifest? Read(string folder)
@@ -107,6 +108,7 @@ public sealed class FolderManifest
     }
 
     /// <summary>Reads every file of a folder and compares it with the manifest.</summary>
+    /// <param name="folder">A folder with a manifest.</param>
     /// <returns>What is wrong, one line a file; empty where all is as it was written.</returns>
     /// <exception cref="InvalidModelException">The folder has no manifest, or a damaged one.</exception>
     public static IReadOnlyList<string> Verify(string folder)

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT
 // A folder that is absent or whole: everything is written into a staging folder beside it, made durable, and renamed into
-// place. A staging folder of a run that died is recognised by its lock and removed by the next run.
+// place. A staging folder is removed where the process exits before; one of a run that died is recognised by its lock and
+// removed by the next run.
 using System.Runtime.InteropServices;
 using CatsOnnx.GraphRewriter.Storage;
 
 namespace CatsOnnx.GraphRewriter.Output;
 
-/// <summary>Writes a folder as a whole or not at all. Dispose without <see cref="Commit"/> removes what was written.</summary>
+/// <summary>Writes a folder as a whole or not at all. Dispose without <see cref="Commit"/> removes what was written; so does the
+/// process's exit, which takes 2 seconds for it at most.</summary>
 public sealed class FolderTransaction : IDisposable
 {
     private const string StagingMark = ".cats-new-";
     private const string OldMark = ".cats-old-";
     private const string LockName = ".cats-lock";
+    private const int ExitMilliseconds = 2000;
 
     /// <summary>SIGXFSZ: a write past the shell's file size limit becomes an error of that write instead of the end of the process.</summary>
     private static readonly PosixSignalRegistration? s_fileSizeLimit = OperatingSystem.IsWindows()
@@ -20,15 +23,16 @@ public sealed class FolderTransaction : IDisposable
 
     private readonly string _target;
     private readonly bool _overwrite;
-    private readonly FileStream _lock;
+    private readonly Lock _ending = new(); // held by whoever gives the staging folder its name or removes it
+    private FileStream? _lock;
     private bool _done;
 
-    private FolderTransaction(string target, string staging, bool overwrite, FileStream lockFile)
+    private FolderTransaction(string target, string staging, bool overwrite)
     {
         _target = target;
         StagingFolder = staging;
         _overwrite = overwrite;
-        _lock = lockFile;
+        AppDomain.CurrentDomain.ProcessExit += OnExit;
     }
 
     /// <summary>Where to write; has the place of the target until <see cref="Commit"/>.</summary>
@@ -50,17 +54,18 @@ public sealed class FolderTransaction : IDisposable
         Directory.CreateDirectory(parent);
         Recover(full);
         string staging = $"{full}{StagingMark}{Environment.ProcessId}-{Guid.NewGuid():N}";
-        Directory.CreateDirectory(staging);
         GC.KeepAlive(s_fileSizeLimit);
+        FolderTransaction transaction = new(full, staging, overwrite);
         try
         {
-            FileStream lockFile = new(Path.Combine(staging, LockName), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
+            Directory.CreateDirectory(staging);
+            transaction._lock = new FileStream(Path.Combine(staging, LockName), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
             CrashPoint.Reach("staged");
-            return new FolderTransaction(full, staging, overwrite, lockFile);
+            return transaction;
         }
         catch
         {
-            Directory.Delete(staging, recursive: true);
+            transaction.Dispose();
             throw;
         }
     }
@@ -73,16 +78,23 @@ public sealed class FolderTransaction : IDisposable
         RequireFree(_target, _overwrite);
         Sync(StagingFolder);
         CrashPoint.Reach("synced");
-        // the lock file goes first: from here on the folder is whole, whatever its name
-        File.Delete(Path.Combine(StagingFolder, LockName));
-        PosixFile.SyncFolder(StagingFolder);
-        CrashPoint.Reach("unlocked");
         string parent = Path.GetDirectoryName(_target)!;
-        string? old = Place();
-        _done = true;
+        string? old;
+        lock (_ending)
+        {
+            ObjectDisposedException.ThrowIf(_done, this); // by the process's exit
+            // the lock file goes first: from here on the folder is whole, whatever its name
+            File.Delete(Path.Combine(StagingFolder, LockName));
+            PosixFile.SyncFolder(StagingFolder);
+            CrashPoint.Reach("unlocked");
+            old = Place();
+            _done = true;
+        }
+
+        AppDomain.CurrentDomain.ProcessExit -= OnExit;
         CrashPoint.Reach("renamed");
         PosixFile.SyncFolder(parent);
-        _lock.Dispose();
+        _lock?.Dispose();
         if (old is not null)
         {
             Directory.Delete(old, recursive: true);
@@ -123,15 +135,69 @@ public sealed class FolderTransaction : IDisposable
     /// <summary>Removes what was written, unless it was committed.</summary>
     public void Dispose()
     {
-        _lock.Dispose();
-        if (!_done)
+        lock (_ending)
         {
-            _done = true;
-            if (Directory.Exists(StagingFolder))
+            _lock?.Dispose();
+            if (!_done)
             {
-                Directory.Delete(StagingFolder, recursive: true);
+                _done = true;
+                if (Directory.Exists(StagingFolder))
+                {
+                    Directory.Delete(StagingFolder, recursive: true);
+                }
             }
         }
+
+        AppDomain.CurrentDomain.ProcessExit -= OnExit; // not before: the process may exit while this deletes
+    }
+
+    // A second Ctrl+C, for one. Other threads go on meanwhile: one that commits is let to its end; one that writes may put a file into the
+    // folder that is being emptied, or make it once more, so that it has to stay away for a while.
+    private void OnExit(object? sender, EventArgs e)
+    {
+        long end = Environment.TickCount64 + ExitMilliseconds;
+        if (!_ending.TryEnter(ExitMilliseconds))
+        {
+            return;
+        }
+
+        try
+        {
+            if (_done)
+            {
+                return;
+            }
+
+            _done = true;
+            _lock?.Dispose();
+            for (int absent = 0; absent < 3 && Environment.TickCount64 < end; Thread.Sleep(10))
+            {
+                absent = TryRemove(StagingFolder) ? absent + 1 : 0;
+            }
+        }
+        finally
+        {
+            _ending.Exit();
+        }
+    }
+
+    private static bool TryRemove(string folder)
+    {
+        try
+        {
+            if (!Directory.Exists(folder))
+            {
+                return true;
+            }
+
+            Directory.Delete(folder, recursive: true);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            // tried again
+        }
+
+        return false;
     }
 
     /// <summary>

@@ -7,7 +7,7 @@ using System.Text.Json;
 namespace CatsOnnx.GraphRewriter.Output;
 
 /// <summary>Edits genai_config.json in place.</summary>
-public static class GenAiConfigEdit
+internal static class GenAiConfigEdit
 {
     /// <summary>The file's name.</summary>
     public const string FileName = "genai_config.json";
@@ -16,6 +16,8 @@ public static class GenAiConfigEdit
     private static readonly string[] s_path = ["model", "decoder", "session_options"];
 
     /// <summary>The library that a configuration names, or null.</summary>
+    /// <param name="json">The file, UTF-8.</param>
+    /// <returns>The value of custom_ops_library in model.decoder.session_options.</returns>
     /// <exception cref="JsonException">It is no JSON.</exception>
     public static string? GetLibrary(ReadOnlySpan<byte> json) => Find(json).Value;
 

@@ -12,7 +12,7 @@ namespace CatsOnnx.GraphRewriter.Output;
 public sealed record LeftOut(string Path, string Reason);
 
 /// <summary>The files beside a model.</summary>
-public sealed class SourceFiles
+internal sealed class SourceFiles
 {
     private const int MaxDepth = 6;
 

@@ -21,7 +21,7 @@ namespace CatsOnnx.GraphRewriter.Patterns;
 /// <param name="Input">[..., hidden].</param>
 /// <param name="Output">[..., hidden].</param>
 /// <param name="Nodes">Every node from input to output, each once; none of them makes a weight.</param>
-public sealed record GatedMlpMatch(
+internal sealed record GatedMlpMatch(
     GraphScope Scope, GatedProductMatch Product, GateUpMatch GateUp, LinearMatch Down, GraphValue Input, GraphValue Output, IReadOnlyList<NodeProto> Nodes)
 {
     /// <summary>Width of the model, or 0 where quantized weights hide it.</summary>
@@ -38,7 +38,7 @@ public sealed record GatedMlpMatch(
 }
 
 /// <summary>Recognises a gated MLP from its product.</summary>
-public static class GatedMlp
+internal static class GatedMlp
 {
     private const int MaxBetween = 8;
 

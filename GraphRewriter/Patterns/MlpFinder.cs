@@ -11,10 +11,10 @@ namespace CatsOnnx.GraphRewriter.Patterns;
 /// <param name="Reason">Why it cannot be fused; null where it can.</param>
 /// <param name="Node">The node that decided: the product where it can be fused.</param>
 /// <param name="Anchor">The product, or the activation where there is none: gives the order.</param>
-public sealed record MlpFinding(GatedMlpMatch? Match, string? Reason, NodeProto Node, NodeProto Anchor);
+internal sealed record MlpFinding(GatedMlpMatch? Match, string? Reason, NodeProto Node, NodeProto Anchor);
 
 /// <summary>Finds MLPs.</summary>
-public static class MlpFinder
+internal static class MlpFinder
 {
     /// <summary>Every MLP, in the order of the graphs and of their nodes.</summary>
     /// <param name="context">The model.</param>

@@ -8,7 +8,7 @@ using CatsOnnx.GraphRewriter.Patterns.Silu;
 namespace CatsOnnx.GraphRewriter.Patterns;
 
 /// <summary>The forms of a gated MLP's parts.</summary>
-public static class PatternCatalog
+internal static class PatternCatalog
 {
     /// <summary>Forms of a projection.</summary>
     public static IReadOnlyList<ILinearForm> Linears { get; } =

@@ -3,7 +3,7 @@
 namespace CatsOnnx.GraphRewriter.Storage;
 
 /// <summary>Sums and products of sizes that must not be negative and must fit 64 bits.</summary>
-public static class CheckedSize
+internal static class CheckedSize
 {
     /// <summary>The product of the factors.</summary>
     /// <param name="factors">0 or more each; none gives 1.</param>

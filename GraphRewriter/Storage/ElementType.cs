@@ -5,7 +5,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Storage;
 
 /// <summary>Sizes of ONNX element types.</summary>
-public static class ElementType
+internal static class ElementType
 {
     /// <summary>Bits of one element as stored in raw data; 0 for strings and for types this version does not know.</summary>
     /// <param name="dataType">A TensorProto.DataType as the file has it.</param>
@@ -34,6 +34,8 @@ public static class ElementType
         : throw new ArgumentException($"Elements of type {dataType} are not 1, 2, 4 or 8 bytes wide.", nameof(dataType));
 
     /// <summary>Number of elements of a tensor.</summary>
+    /// <param name="tensor">Its dims and data type are looked at, not its data.</param>
+    /// <returns>The product of its dims: 1 for a scalar, 0 where a dim is 0.</returns>
     /// <exception cref="OverflowException">A dimension is negative or the product does not fit 63 bits.</exception>
     public static long Elements(TensorProto tensor)
     {
@@ -47,6 +49,8 @@ public static class ElementType
     }
 
     /// <summary>Number of bytes that a tensor's type and shape ask for, as raw data.</summary>
+    /// <param name="tensor">Its dims and data type are looked at, not its data.</param>
+    /// <returns>Bytes; packed 4-bit and 2-bit elements are rounded up to whole bytes.</returns>
     /// <exception cref="OverflowException">A dimension is negative or the size does not fit 63 bits.</exception>
     /// <exception cref="ArgumentException">The type is a string or unknown.</exception>
     public static long ByteLength(TensorProto tensor)

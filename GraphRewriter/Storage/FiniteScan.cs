@@ -7,7 +7,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Storage;
 
 /// <summary>Finite checks over raw little-endian elements.</summary>
-public static class FiniteScan
+internal static class FiniteScan
 {
     /// <summary>Whether elements of this type can be NaN or infinite and can be checked.</summary>
     /// <param name="dataType">A TensorProto.DataType as the file has it.</param>

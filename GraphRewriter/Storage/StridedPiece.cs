@@ -17,7 +17,7 @@ namespace CatsOnnx.GraphRewriter.Storage;
 /// <param name="DestinationOffset">Element of the destination where (0, 0) goes.</param>
 /// <param name="DestinationRowStride">Elements of the destination from one row to the next; positive.</param>
 /// <param name="DestinationColumnStride">Elements of the destination from one column to the next; positive.</param>
-public sealed record StridedPiece(
+internal sealed record StridedPiece(
     TensorContent Source,
     int ElementSize,
     long Rows,

@@ -3,7 +3,7 @@
 namespace CatsOnnx.GraphRewriter.Storage;
 
 /// <summary>The bytes of one tensor, described and not read: raw little-endian elements, row-major.</summary>
-public abstract record TensorContent
+internal abstract record TensorContent
 {
     private TensorContent()
     {

@@ -28,6 +28,8 @@ public sealed record DecoderShape(
     public int HeadSize => HiddenSize / Heads;
 
     /// <summary>The shape of a name.</summary>
+    /// <param name="name">One of <see cref="All"/>, such as "tinyllama-1.1b".</param>
+    /// <returns>Its sizes.</returns>
     /// <exception cref="ArgumentException">There is none.</exception>
     public static DecoderShape Named(string name) => All.FirstOrDefault(shape => shape.Name == name)
         ?? throw new ArgumentException($"There is no shape '{name}'; there are {string.Join(", ", All.Select(shape => shape.Name))}.", nameof(name));

@@ -11,6 +11,8 @@ internal static class Tool
 {
     public static async Task<int> RunAsync(string[] args)
     {
+        TerminalWriter.Install();
+
         // A prompt may start with '@', and `-o` is never a bundle of single letters.
         ParserConfiguration parser = new() { ResponseFileTokenReplacer = null, EnablePosixBundling = false };
         ParseResult parsed = CatsRootCommand.Create().Parse(args, parser);

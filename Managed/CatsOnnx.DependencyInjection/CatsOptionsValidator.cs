@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Checks the options before a model is opened, all of them at once.
+using CatsOnnx.Generation;
 using CatsOnnx.Session;
 using CatsOnnx.Tokenization;
 using Microsoft.Extensions.Options;
@@ -48,9 +49,9 @@ internal sealed class CatsOptionsValidator : IValidateOptions<CatsOptions>
 
         void CheckScale(string option, float? scale)
         {
-            if (scale is float value && !(float.IsFinite(value) && value >= 0))
+            if (GenerationOptions.ThresholdScaleError(option, scale) is string error)
             {
-                failures.Add($"{option} is {value}; it must be 0 (dense) or more.");
+                failures.Add(error);
             }
         }
 

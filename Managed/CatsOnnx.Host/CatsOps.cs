@@ -18,6 +18,7 @@ public static class CatsOps
 
     /// <summary>The full path of the native library. CATS_ONNX_LIBRARY is looked at first, then
     /// runtimes/&lt;rid&gt;/native and the folder itself, of this assembly and of the application.</summary>
+    /// <returns>A file that is there; it is not loaded yet.</returns>
     /// <exception cref="DllNotFoundException">It is nowhere; the message lists every place looked in.</exception>
     public static string GetLibraryPath() => CustomOpLibrary.FindPath();
 

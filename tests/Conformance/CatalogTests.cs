@@ -26,7 +26,7 @@ public sealed class CatalogTests
         string[] listed = [.. forms.Select(form => form.GetType().Name).Order(StringComparer.Ordinal)];
         string[] suffixes = endings.Split('|');
         string[] files = [.. Directory.EnumerateFiles(Path.Combine(SharedFiles.RepositoryRoot, "GraphRewriter", "Patterns", folder), "*.cs")
-            .Where(file => File.ReadAllText(file).Contains("public sealed class", StringComparison.Ordinal))
+            .Where(file => File.ReadAllText(file).Contains("internal sealed class", StringComparison.Ordinal))
             .Select(file => Path.GetFileNameWithoutExtension(file)!)
             .Order(StringComparer.Ordinal)];
         Assert.Equal(files, listed);

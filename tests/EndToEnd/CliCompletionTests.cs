@@ -25,6 +25,12 @@ public sealed class CliCompletionTests(ITestOutputHelper log)
         ("cats eval model --device ", ["cpu", "cuda"]),
         ("cats completion ", ["bash", "fish", "pwsh", "zsh"]),
         ("cats chat --raw --temp", ["--temperature"]),
+        ("cats eval model --device=", ["--device=cpu", "--device=cuda"]),
+        ("cats eval model --device=c", ["--device=cpu", "--device=cuda"]),
+        ("cats rewrite model --overwrite --method=ne", ["--method=neuron"]),
+        ("cats make-model --shape=ti", ["--shape=tiny", "--shape=tinyllama-1.1b"]),
+        ("cats rewrite model --text=", [Files]),
+        ("cats eval model --no-such-option=", [Files]),
     ];
 
     private static readonly Dictionary<string, string> s_drivers = new()
@@ -34,17 +40,17 @@ public sealed class CliCompletionTests(ITestOutputHelper log)
             cats() { dotnet "$CATS" "$@"; }
             complete -p cats >&2
             for line; do
-              read -ra COMP_WORDS <<<"$line"
-              [ "${line: -1}" != " " ] || COMP_WORDS+=("")
+              read -ra COMP_WORDS <<<"${line//=/ = }"
+              [[ $line != *[\ =] ]] || COMP_WORDS+=("")
               COMP_LINE=$line COMP_POINT=${#line} COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMPREPLY=()
               _cats_complete cats "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"
               [ ${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=(FILES)
               printf '%s\n' "${COMPREPLY[*]}"
             done
             """,
-        // compdef, compadd and _files stand for zsh's own, which work in its line editor only.
+        // compdef, compset, compadd and _files stand for zsh's own, which work in its line editor only.
         ["zsh"] = """
-            compdef() { :; }; _files() { print FILES; }; compadd() { print -r -- "${(@P)2}"; }
+            compdef() { :; }; compset() { :; }; _files() { print FILES; }; compadd() { print -r -- "${(@P)2}"; }
             source "$1"; shift
             cats() { dotnet "$CATS" "$@"; }
             for line; do
@@ -91,7 +97,14 @@ public sealed class CliCompletionTests(ITestOutputHelper log)
             Assert.Contains("-o default", run.Error, StringComparison.Ordinal); // no answer: bash completes file names
         }
 
-        Assert.Equal(s_lines.Select(line => $"{line.Line}: {string.Join(' ', line.Words)}"), s_lines.Zip(run.Output.TrimEnd('\n').Split('\n'), (line, words) => $"{line.Line}: {words}"));
+        IEnumerable<string> expected = s_lines.Select(line => $"{line.Line}: {string.Join(' ', line.Words.Select(word => InShell(word, line.Line)))}");
+        Assert.Equal(expected, s_lines.Zip(run.Output.TrimEnd('\n').Split('\n'), (line, words) => $"{line.Line}: {words}"));
+
+        // What takes the place of --device=c: bash has = among its word breaks and replaces what follows it; fish replaces all, files too.
+        string InShell(string word, string line) =>
+            shell == "bash" ? word.Split('=')[^1]
+            : shell == "fish" && word == Files && line.EndsWith('=') ? line.Split(' ')[^1] + Files
+            : word;
     }
 
     [Fact]

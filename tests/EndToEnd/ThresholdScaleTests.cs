@@ -90,8 +90,9 @@ public sealed class ThresholdScaleTests : IDisposable
         using TokenGenerator sparse = TokenGenerator.Open(rewritten.Root);
         foreach (float wrong in (float[])[-1, float.NaN, float.PositiveInfinity])
         {
-            Assert.Contains("ThresholdScale is ", Refusal(sparse, s_options with { ThresholdScale = wrong }), StringComparison.Ordinal);
-            Assert.Contains("PrefillThresholdScale is ", Refusal(sparse, s_options with { PrefillThresholdScale = wrong }), StringComparison.Ordinal);
+            string rule = FormattableString.Invariant($"ThresholdScale is {wrong}; it must be a finite number, 0 (dense) or more.");
+            Assert.StartsWith(rule, Refusal(sparse, s_options with { ThresholdScale = wrong }), StringComparison.Ordinal);
+            Assert.StartsWith("Prefill" + rule, Refusal(sparse, s_options with { PrefillThresholdScale = wrong }), StringComparison.Ordinal);
         }
 
         Assert.Contains("DenseProbeEvery", Refusal(sparse, s_options with { DenseProbeEvery = -1 }), StringComparison.Ordinal);

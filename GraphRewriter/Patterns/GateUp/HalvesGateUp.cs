@@ -7,7 +7,7 @@ using CatsOnnx.GraphRewriter.Patterns.GatedProduct;
 namespace CatsOnnx.GraphRewriter.Patterns.GateUp;
 
 /// <summary>One projection that the gated product itself halves.</summary>
-public sealed class HalvesGateUp : IGateUpForm
+internal sealed class HalvesGateUp : IGateUpForm
 {
     /// <inheritdoc/>
     public string Name => "packed";

@@ -14,7 +14,7 @@ namespace CatsOnnx.GraphRewriter.Patterns.GateUp;
 /// <param name="Gate">The gate projection.</param>
 /// <param name="Up">The up projection.</param>
 /// <param name="Nodes">The nodes between input and the two values.</param>
-public sealed record GateUpMatch(string Form, GraphValue Input, LinearMatch Gate, LinearMatch Up, IReadOnlyList<NodeProto> Nodes)
+internal sealed record GateUpMatch(string Form, GraphValue Input, LinearMatch Gate, LinearMatch Up, IReadOnlyList<NodeProto> Nodes)
 {
     /// <summary>How the weights are quantized, or null.</summary>
     public string? Quantization => Gate.Quantization ?? Up.Quantization;
@@ -24,7 +24,7 @@ public sealed record GateUpMatch(string Form, GraphValue Input, LinearMatch Gate
 }
 
 /// <summary>Recognises one form of gate and up.</summary>
-public interface IGateUpForm
+internal interface IGateUpForm
 {
     /// <summary>The form's name in reports.</summary>
     string Name { get; }

@@ -9,7 +9,7 @@ using CatsOnnx.GraphRewriter.Patterns.GatedProduct;
 namespace CatsOnnx.GraphRewriter.Patterns.GateUp;
 
 /// <summary>One projection; gate and up are its even and odd features.</summary>
-public sealed class InterleavedGateUp : IGateUpForm
+internal sealed class InterleavedGateUp : IGateUpForm
 {
     /// <inheritdoc/>
     public string Name => "interleaved, Slice";

@@ -9,7 +9,7 @@ using CatsOnnx.GraphRewriter.Patterns.GatedProduct;
 namespace CatsOnnx.GraphRewriter.Patterns.GateUp;
 
 /// <summary>One projection and two slices, one of each half.</summary>
-public sealed class PackedSliceGateUp : IGateUpForm
+internal sealed class PackedSliceGateUp : IGateUpForm
 {
     /// <inheritdoc/>
     public string Name => "packed, Slice";

@@ -10,7 +10,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Patterns.GateUp;
 
 /// <summary>One projection and a Split.</summary>
-public sealed class PackedSplitGateUp : IGateUpForm
+internal sealed class PackedSplitGateUp : IGateUpForm
 {
     /// <inheritdoc/>
     public string Name => "packed, Split";

@@ -11,7 +11,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Patterns.GateUp;
 
 /// <summary>One projection, seen as two rows or two columns.</summary>
-public sealed class PackedViewGateUp : IGateUpForm
+internal sealed class PackedViewGateUp : IGateUpForm
 {
     /// <inheritdoc/>
     public string Name => "packed, view";

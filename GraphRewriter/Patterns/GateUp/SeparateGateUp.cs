@@ -10,7 +10,7 @@ using CatsOnnx.GraphRewriter.Patterns.Linear;
 namespace CatsOnnx.GraphRewriter.Patterns.GateUp;
 
 /// <summary>Two projections of one input.</summary>
-public sealed class SeparateGateUp : IGateUpForm
+internal sealed class SeparateGateUp : IGateUpForm
 {
     /// <inheritdoc/>
     public string Name => "separate";

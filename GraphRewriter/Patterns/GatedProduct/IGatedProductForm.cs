@@ -15,12 +15,12 @@ namespace CatsOnnx.GraphRewriter.Patterns.GatedProduct;
 /// <param name="Activated">silu(gate) as a value of the graph; null where one operator does all.</param>
 /// <param name="ActivatedInput">Which input of <paramref name="ProductNode"/> reads <paramref name="Activated"/>, or -1.</param>
 /// <param name="Nodes">The nodes that compute it.</param>
-public sealed record GatedProductMatch(
+internal sealed record GatedProductMatch(
     string Form, GraphValue Gate, GraphValue? Up, GraphValue Product, NodeProto ProductNode, GraphValue? Activated, int ActivatedInput,
     IReadOnlyList<NodeProto> Nodes);
 
 /// <summary>Recognises one form of the gated product.</summary>
-public interface IGatedProductForm
+internal interface IGatedProductForm
 {
     /// <summary>The form's name in reports.</summary>
     string Name { get; }

@@ -10,7 +10,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Patterns.GatedProduct;
 
 /// <summary>com.microsoft.SwiGLU where it is silu(gate) * up.</summary>
-public sealed class MsSwiGlu : IGatedProductForm
+internal sealed class MsSwiGlu : IGatedProductForm
 {
     /// <inheritdoc/>
     public string Name => "com.microsoft.SwiGLU";

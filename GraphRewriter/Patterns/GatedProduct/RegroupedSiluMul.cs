@@ -11,7 +11,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Patterns.GatedProduct;
 
 /// <summary>Two nested products of gate, sigmoid(gate) and up, in which no value is silu(gate).</summary>
-public sealed class RegroupedSiluMul : IGatedProductForm
+internal sealed class RegroupedSiluMul : IGatedProductForm
 {
     private static readonly Pattern Sigmoid = SigmoidForms.Any(Pattern.Value("gate"));
     private static readonly Pattern Denominator = SigmoidForms.Denominator(Pattern.Value("gate"));

@@ -10,7 +10,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Patterns.GatedProduct;
 
 /// <summary>A Mul of which one operand is a SiLU.</summary>
-public sealed class SiluMul : IGatedProductForm
+internal sealed class SiluMul : IGatedProductForm
 {
     /// <inheritdoc/>
     public string Name => "Mul";

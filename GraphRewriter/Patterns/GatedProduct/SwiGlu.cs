@@ -9,7 +9,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Patterns.GatedProduct;
 
 /// <summary>ONNX SwiGLU with alpha 1, which is its default.</summary>
-public sealed class SwiGlu : IGatedProductForm
+internal sealed class SwiGlu : IGatedProductForm
 {
     /// <inheritdoc/>
     public string Name => "SwiGLU";

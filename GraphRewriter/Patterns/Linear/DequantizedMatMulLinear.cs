@@ -9,7 +9,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Patterns.Linear;
 
 /// <summary>A projection whose weights go through DequantizeLinear, or that is computed in integers.</summary>
-public sealed class DequantizedMatMulLinear : ILinearForm
+internal sealed class DequantizedMatMulLinear : ILinearForm
 {
     /// <inheritdoc/>
     public string Name => "DequantizedMatMul";

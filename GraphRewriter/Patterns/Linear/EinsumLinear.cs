@@ -9,7 +9,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Patterns.Linear;
 
 /// <summary>Einsum that multiplies the last axis of x by a matrix.</summary>
-public sealed class EinsumLinear : ILinearForm
+internal sealed class EinsumLinear : ILinearForm
 {
     /// <inheritdoc/>
     public string Name => "Einsum";

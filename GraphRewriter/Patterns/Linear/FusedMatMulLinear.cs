@@ -9,7 +9,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Patterns.Linear;
 
 /// <summary>FusedMatMul with alpha 1 and constant weights.</summary>
-public sealed class FusedMatMulLinear : ILinearForm
+internal sealed class FusedMatMulLinear : ILinearForm
 {
     /// <inheritdoc/>
     public string Name => "FusedMatMul";

@@ -10,7 +10,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Patterns.Linear;
 
 /// <summary>Gemm with constant weights and bias.</summary>
-public sealed class GemmLinear : ILinearForm
+internal sealed class GemmLinear : ILinearForm
 {
     /// <inheritdoc/>
     public string Name => "Gemm";

@@ -6,7 +6,7 @@ using CatsOnnx.GraphRewriter.Model;
 namespace CatsOnnx.GraphRewriter.Patterns.Linear;
 
 /// <summary>Recognises one form of a projection.</summary>
-public interface ILinearForm
+internal interface ILinearForm
 {
     /// <summary>The form's name in reports.</summary>
     string Name { get; }

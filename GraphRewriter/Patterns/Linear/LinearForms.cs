@@ -7,7 +7,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Patterns.Linear;
 
 /// <summary>Finds the projection behind a value.</summary>
-public static class LinearForms
+internal static class LinearForms
 {
     private const int MaxSteps = 16;
 

@@ -13,7 +13,7 @@ namespace CatsOnnx.GraphRewriter.Patterns.Linear;
 /// <param name="Offset">Element where (0, 0) lies.</param>
 /// <param name="OutStride">Elements from one output feature to the next.</param>
 /// <param name="InStride">Elements from one input feature to the next.</param>
-public sealed record WeightMatrix(
+internal sealed record WeightMatrix(
     GraphValue Value, TensorProto Tensor, long OutFeatures, long InFeatures, long Offset, long OutStride, long InStride)
 {
     /// <summary>Dimensions of the operand: more than two where dimensions of 1 stand before the matrix.</summary>
@@ -33,7 +33,7 @@ public sealed record WeightMatrix(
 /// <param name="Offset">First element.</param>
 /// <param name="Stride">Elements from one to the next.</param>
 /// <param name="Length">Number of elements.</param>
-public sealed record BiasVector(GraphValue Value, TensorProto Tensor, long Offset, long Stride, long Length)
+internal sealed record BiasVector(GraphValue Value, TensorProto Tensor, long Offset, long Stride, long Length)
 {
     /// <summary>Every <paramref name="step"/>th element from <paramref name="start"/> on.</summary>
     /// <param name="start">First element.</param>
@@ -51,5 +51,5 @@ public sealed record BiasVector(GraphValue Value, TensorProto Tensor, long Offse
 /// <param name="Nodes">The nodes from input to output; none of them makes a weight.</param>
 /// <param name="IsRankTwo">Whether its input is [rows, features], so that reshapes around it only count rows anew.</param>
 /// <param name="Quantization">How the weights are quantized; null for float weights.</param>
-public sealed record LinearMatch(
+internal sealed record LinearMatch(
     string Form, GraphValue Input, WeightMatrix? Weight, BiasVector? Bias, IReadOnlyList<NodeProto> Nodes, bool IsRankTwo, string? Quantization);

@@ -9,7 +9,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Patterns.Linear;
 
 /// <summary>MatMul with a constant [in, out].</summary>
-public sealed class MatMulLinear : ILinearForm
+internal sealed class MatMulLinear : ILinearForm
 {
     /// <inheritdoc/>
     public string Name => "MatMul";

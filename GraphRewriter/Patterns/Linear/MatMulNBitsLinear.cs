@@ -9,7 +9,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Patterns.Linear;
 
 /// <summary>A projection with block-quantized weights.</summary>
-public sealed class MatMulNBitsLinear : ILinearForm
+internal sealed class MatMulNBitsLinear : ILinearForm
 {
     /// <inheritdoc/>
     public string Name => "MatMulNBits";

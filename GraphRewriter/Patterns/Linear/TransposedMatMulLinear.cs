@@ -9,7 +9,7 @@ using CatsOnnx.GraphRewriter.Proto;
 namespace CatsOnnx.GraphRewriter.Patterns.Linear;
 
 /// <summary>MatMul with a constant behind Transpose, Identity or another node.</summary>
-public sealed class TransposedMatMulLinear : ILinearForm
+internal sealed class TransposedMatMulLinear : ILinearForm
 {
     /// <inheritdoc/>
     public string Name => "MatMul+Transpose";

@@ -8,7 +8,7 @@ namespace CatsOnnx.GraphRewriter.Patterns.Silu;
 /// <summary>One operator that is SiLU for one value of its attribute alpha.</summary>
 /// <param name="drawn">The operator over the value "gate".</param>
 /// <param name="defaultAlpha">The attribute's default.</param>
-public abstract class AlphaSilu(Pattern.Operation drawn, float defaultAlpha) : ISiluForm
+internal abstract class AlphaSilu(Pattern.Operation drawn, float defaultAlpha) : ISiluForm
 {
     private readonly Pattern _drawn = drawn.As("operator");
 

@@ -8,7 +8,7 @@ using CatsOnnx.GraphRewriter.Model;
 namespace CatsOnnx.GraphRewriter.Patterns.Silu;
 
 /// <summary>Div(gate, 1 + Exp(Neg(gate))).</summary>
-public sealed class ExpSilu : ISiluForm
+internal sealed class ExpSilu : ISiluForm
 {
     private static readonly Pattern Drawn = Pattern.Node("Div", Pattern.Value("gate"), SigmoidForms.Denominator(Pattern.Value("gate")));
 

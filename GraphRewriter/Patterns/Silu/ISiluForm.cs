@@ -10,10 +10,10 @@ namespace CatsOnnx.GraphRewriter.Patterns.Silu;
 /// <param name="Form">The form's name.</param>
 /// <param name="Gate">The value before the activation.</param>
 /// <param name="Nodes">The nodes that compute it.</param>
-public sealed record SiluMatch(string Form, GraphValue Gate, IReadOnlyList<NodeProto> Nodes);
+internal sealed record SiluMatch(string Form, GraphValue Gate, IReadOnlyList<NodeProto> Nodes);
 
 /// <summary>Recognises one form of SiLU.</summary>
-public interface ISiluForm
+internal interface ISiluForm
 {
     /// <summary>The form's name in reports.</summary>
     string Name { get; }

@@ -6,4 +6,4 @@ using CatsOnnx.GraphRewriter.Matching;
 namespace CatsOnnx.GraphRewriter.Patterns.Silu;
 
 /// <summary>QuickGelu with alpha 1.</summary>
-public sealed class QuickGeluSilu() : AlphaSilu(Pattern.Microsoft("QuickGelu", Pattern.Value("gate")), 1.702f);
+internal sealed class QuickGeluSilu() : AlphaSilu(Pattern.Microsoft("QuickGelu", Pattern.Value("gate")), 1.702f);

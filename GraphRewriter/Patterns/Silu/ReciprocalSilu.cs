@@ -8,7 +8,7 @@ using CatsOnnx.GraphRewriter.Model;
 namespace CatsOnnx.GraphRewriter.Patterns.Silu;
 
 /// <summary>Mul(gate, 1 / (1 + Exp(Neg(gate)))) in either order.</summary>
-public sealed class ReciprocalSilu : ISiluForm
+internal sealed class ReciprocalSilu : ISiluForm
 {
     private static readonly Pattern Drawn = Pattern.Node("Mul", Pattern.Value("gate"), SigmoidForms.Spelled(Pattern.Value("gate"))).InAnyOrder();
 

@@ -8,7 +8,7 @@ using CatsOnnx.GraphRewriter.Model;
 namespace CatsOnnx.GraphRewriter.Patterns.Silu;
 
 /// <summary>Mul(gate, Sigmoid(gate)) in either order.</summary>
-public sealed class SigmoidMulSilu : ISiluForm
+internal sealed class SigmoidMulSilu : ISiluForm
 {
     private static readonly Pattern Drawn = Pattern.Node(
         "Mul",

@@ -6,4 +6,4 @@ using CatsOnnx.GraphRewriter.Matching;
 namespace CatsOnnx.GraphRewriter.Patterns.Silu;
 
 /// <summary>ONNX Swish with alpha 1, which is its default.</summary>
-public sealed class SwishSilu() : AlphaSilu(Pattern.Node("Swish", Pattern.Value("gate")), 1);
+internal sealed class SwishSilu() : AlphaSilu(Pattern.Node("Swish", Pattern.Value("gate")), 1);

@@ -31,7 +31,10 @@ internal sealed class Suggestions(SuggestDirective directive) : SynchronousComma
     {
         Command command = before.CommandResult.Command;
         Option[] options = [.. command.Options, .. before.RootCommandResult.Command.Options.Where(option => option.Recursive && !command.Options.Contains(option))];
-        IEnumerable<string> words = begun.StartsWith('-') ? options.SelectMany(Names)
+        string[] parts = begun.Split('=', 2);
+        IEnumerable<string> words = begun.StartsWith('-') && parts.Length == 2 // --device=c: the whole word, of which bash wants what follows the =
+            ? options.Where(option => Names(option).Contains(parts[0])).SelectMany(Values).Select(value => $"{parts[0]}={value}")
+            : begun.StartsWith('-') ? options.SelectMany(Names)
             : before.Tokens is [.., { Type: TokenType.Option } last] && options.FirstOrDefault(option => Names(option).Contains(last.Value)) is { } option && option.ValueType != typeof(bool)
                 ? Values(option)
                 : command.Subcommands.Select(verb => verb.Name).Concat(command.Arguments.SelectMany(Values));

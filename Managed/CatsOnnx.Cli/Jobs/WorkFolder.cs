@@ -7,7 +7,7 @@ namespace CatsOnnx.Cli.Jobs;
 
 internal sealed class WorkFolder : IDisposable
 {
-    private const int Attempts = 20;
+    private const int ExitMilliseconds = 2000;
 
     /// <param name="prefix">What its name begins with.</param>
     /// <param name="parent">An existing folder; null: the system's temporary one.</param>
@@ -20,8 +20,9 @@ internal sealed class WorkFolder : IDisposable
             throw new UnsuitableInputException($"There is no folder '{parent}' to work in; make it, or give another one.");
         }
 
-        Path = Directory.CreateDirectory(System.IO.Path.Combine(parent, prefix + System.IO.Path.GetRandomFileName())).FullName;
-        AppDomain.CurrentDomain.ProcessExit += OnExit;
+        Path = System.IO.Path.GetFullPath(System.IO.Path.Combine(parent, prefix + System.IO.Path.GetRandomFileName()));
+        AppDomain.CurrentDomain.ProcessExit += OnExit; // not after: the process may end in between
+        Directory.CreateDirectory(Path);
     }
 
     public string Path { get; }
@@ -32,24 +33,28 @@ internal sealed class WorkFolder : IDisposable
         AppDomain.CurrentDomain.ProcessExit -= OnExit; // not before: the process may end while this deletes
     }
 
-    // The thread that writes goes on while the process ends, and may put a file into a folder that is being emptied.
+    // The thread that writes goes on while the process ends, and may put a file into a folder that is being emptied, or make the folder once
+    // more, so that it has to stay away for a while.
     private void OnExit(object? sender, EventArgs e)
     {
-        for (int attempt = 1; attempt <= Attempts; attempt++)
+        long end = Environment.TickCount64 + ExitMilliseconds;
+        string? failure = null;
+        for (int absent = 0; absent < 3 && Environment.TickCount64 < end; Thread.Sleep(10))
         {
+            absent = Directory.Exists(Path) ? 0 : absent + 1;
             try
             {
                 Delete();
-                return;
             }
-            catch (IOException) when (attempt < Attempts)
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
             {
-                Thread.Sleep(10);
+                failure = error.Message;
             }
-            catch (IOException error)
-            {
-                Console.Error.WriteLine($"warning: {Path} is left behind: {error.Message}");
-            }
+        }
+
+        if (Directory.Exists(Path))
+        {
+            Console.Error.WriteLine($"warning: {Path} is left behind: {failure}");
         }
     }
 

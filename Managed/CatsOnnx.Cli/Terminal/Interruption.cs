@@ -1,23 +1,30 @@
 // SPDX-License-Identifier: MIT
-// Signals: the first Ctrl+C (or SIGTERM) cancels, so that half-written output is removed; the second ends the process.
+// Signals: the first Ctrl+C (or SIGTERM, or SIGHUP of a terminal that was closed) cancels, so that half-written output is
+// removed; the second ends the process, whose exit removes it (FolderTransaction, WorkFolder).
 // A file-size limit (SIGXFSZ) must come back as a failed write, not as sudden death.
 using System.Runtime.InteropServices;
 
 namespace CatsOnnx.Cli.Terminal;
 
-internal sealed class Interruption : IDisposable
+internal sealed partial class Interruption : IDisposable
 {
     private const PosixSignal FileSizeLimit = (PosixSignal)25; // SIGXFSZ on Linux and macOS
+
+    // What is cancelled mostly ends by itself in less, and without other threads that are stopped in the middle of something.
+    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(300);
 
     private static Func<bool>? s_first;
 
     private readonly CancellationTokenSource _source = new();
-    private readonly List<PosixSignalRegistration> _registrations = [];
+    private readonly ManualResetEventSlim _ended = new();
+    private readonly List<PosixSignalRegistration> _registrations = []; // for the life of the process
+    private bool _late;
 
     public Interruption()
     {
         _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGINT, Cancel));
         _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGTERM, Cancel));
+        _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGHUP, Cancel));
         if (!OperatingSystem.IsWindows())
         {
             _registrations.Add(PosixSignalRegistration.Create(FileSizeLimit, context => context.Cancel = true));
@@ -34,29 +41,51 @@ internal sealed class Interruption : IDisposable
         return new Offered();
     }
 
-    public void Dispose()
-    {
-        _registrations.ForEach(registration => registration.Dispose());
-        _source.Dispose();
-    }
+    /// <summary>The verb has ended. A signal while the process ends does not make a failure of it any more; another one does.</summary>
+    public void Dispose() => _ended.Set();
 
     private void Cancel(PosixSignalContext context)
     {
+        if (_ended.IsSet)
+        {
+            context.Cancel = !Interlocked.Exchange(ref _late, true);
+            return;
+        }
+
+        context.Cancel = true;
         if (context.Signal == PosixSignal.SIGINT && s_first is { } first && first())
         {
-            context.Cancel = true;
             return;
         }
 
         if (_source.IsCancellationRequested)
         {
-            Environment.Exit(ExitCode.Interrupted);
+            if (!_ended.Wait(s_patience))
+            {
+                End();
+            }
+
+            return;
         }
 
-        context.Cancel = true;
         Console.Error.WriteLine("interrupted: undoing what is half done (once more ends at once)");
         _source.Cancel();
     }
+
+    // What is registered last runs last: after the removals, and in place of the destructors of native libraries, which ONNX Runtime's
+    // threads may still be using (SIGSEGV).
+    private static void End()
+    {
+        if (!OperatingSystem.IsWindows())
+        {
+            AppDomain.CurrentDomain.ProcessExit += (_, _) => ExitWithoutDestructors(ExitCode.Interrupted);
+        }
+
+        Environment.Exit(ExitCode.Interrupted);
+    }
+
+    [LibraryImport("libc", EntryPoint = "_exit")]
+    private static partial void ExitWithoutDestructors(int exitCode);
 
     private sealed class Offered : IDisposable
     {

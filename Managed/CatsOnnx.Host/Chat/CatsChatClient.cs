@@ -110,6 +110,9 @@ public sealed class CatsChatClient : IChatClient
 
     /// <summary>Gives this client, its <see cref="Generator"/>, <see cref="ChatTemplate"/>, session, tokenizer, and
     /// <see cref="ChatClientMetadata"/>.</summary>
+    /// <param name="serviceType">The type asked for.</param>
+    /// <param name="serviceKey">Null: there are no services with a key.</param>
+    /// <returns>The first of them that has the type; null where none has, or a key was given.</returns>
     public object? GetService(Type serviceType, object? serviceKey = null)
     {
         ArgumentNullException.ThrowIfNull(serviceType);

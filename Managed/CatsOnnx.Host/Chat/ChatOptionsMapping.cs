@@ -130,18 +130,17 @@ internal static class ChatOptionsMapping
         }
     }
 
-    private static float? Scale(ChatOptions options, string name) =>
-        Additional(options, name) is not { } scale ? null
-        : float.IsFinite(scale) && scale >= 0 ? scale
-        : throw OutOfRange(name, scale, "0 (dense) or more");
+    private static float? Scale(ChatOptions options, string name)
+    {
+        float? scale = Additional(options, name);
+        return GenerationOptions.ThresholdScaleError(Text(name), scale) is string error ? throw new ArgumentException(error) : scale;
+    }
 
     private static int? Count(ChatOptions options, string name) =>
         Additional(options, name) is not { } count ? null
         : count is >= 0 and <= 1 << 24 && float.IsInteger(count) ? (int)count // whole numbers that a float holds
-        : throw OutOfRange(name, count, $"a whole number, 0 (never) to {1 << 24}");
-
-    private static ArgumentException OutOfRange(string name, float value, string range) =>
-        new(string.Create(CultureInfo.InvariantCulture, $"ChatOptions.AdditionalProperties[\"{name}\"] is {value}; it must be {range}."));
+        : throw new ArgumentException(string.Create(
+            CultureInfo.InvariantCulture, $"{Text(name)} is {count}; it must be a whole number, 0 (never) to {1 << 24}."));
 
     private static float? Additional(ChatOptions options, string name)
     {
@@ -156,9 +155,11 @@ internal static class ChatOptionsMapping
         }
         catch (Exception error) when (error is FormatException or InvalidCastException or OverflowException or InvalidOperationException)
         {
-            throw new ArgumentException($"ChatOptions.AdditionalProperties[\"{name}\"] must be a number, but is '{value}'.", error);
+            throw new ArgumentException($"{Text(name)} must be a number, but is '{value}'.", error);
         }
     }
+
+    private static string Text(string name) => $"ChatOptions.AdditionalProperties[\"{name}\"]";
 
     private static NotSupportedException Unsupported(string option, string why) => new($"ChatOptions.{option} is not supported: {why}.");
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // One token of each sequence of a batch, whose pasts may be of unequal length.
-using System.Runtime.InteropServices;
 using CatsOnnx.Memory;
 using CatsOnnx.Session;
 using Microsoft.ML.OnnxRuntime;
@@ -21,14 +20,12 @@ internal sealed class BatchStep : IDisposable
     private readonly IntegerInput? _positions;
     private readonly IntegerInput? _mask;
     private readonly int[] _integers; // [rows, room]: what is written to an input
-    private readonly float[] _row; // [vocabulary]
     private readonly string[] _counted;
     private readonly int[][] _active; // [counted][row]: active neurons of the last run
     private readonly OrtValue? _useCache;
-    private readonly TensorMemory? _scaleMemory;
-    private readonly OrtValue? _scale;
+    private readonly ScaleInput? _scale;
+    private readonly LogitsReader _reader;
     private readonly TensorMemory _logitsMemory;
-    private TensorMemory? _logitsBuffer;
     private OrtValue? _logits;
 
     /// <param name="session">The model.</param>
@@ -47,7 +44,6 @@ internal sealed class BatchStep : IDisposable
         _counted = [.. counted];
         _active = [.. _counted.Select(_ => new int[count])];
         _integers = new int[checked(count * room)];
-        _row = new float[_signature.VocabSize];
         _cache = new BatchCache(_signature, _place, shared, count, room);
         _ids = new IntegerInput(_place, _signature.InputIds);
         _ids.Reserve(count);
@@ -55,17 +51,12 @@ internal sealed class BatchStep : IDisposable
         _positions?.Reserve(count);
         _mask = _signature.AttentionMask is RoleInput mask ? new IntegerInput(_place, mask) : null;
         _mask?.Reserve(_integers.Length);
-        _logitsMemory = _place.Allocate((long)count * LogitsBytes);
+        _reader = new LogitsReader(session);
+        _logitsMemory = _place.Allocate((long)count * _reader.RowBytes);
         _binding = session.Inference.CreateIoBinding();
         _run = Runs.Plain(session);
-        if (_signature.ThresholdScale is RoleInput scale)
-        {
-            _scaleMemory = _place.Allocate(sizeof(float));
-            _scale = _place.View(TensorElementType.Float, [.. scale.Dimensions.Select(size => (long)Math.Max(size, 1))], _scaleMemory.Start);
-            _place.Write(_scaleMemory, 0, MemoryMarshal.AsBytes([thresholdScale ?? 1]));
-            _binding.BindInput(scale.Name, _scale);
-        }
-
+        _scale = ScaleInput.Of(session);
+        _scale?.Set(_binding, thresholdScale);
         if (_signature.UseCacheBranch is RoleInput branch)
         {
             _useCache = TokenTensors.MakeFlag(true);
@@ -75,8 +66,6 @@ internal sealed class BatchStep : IDisposable
 
     /// <summary>The sequences.</summary>
     public BatchRows Rows { get; private set; }
-
-    private int LogitsBytes => _signature.VocabSize * FloatBits.Size(_signature.LogitsType);
 
     /// <summary>Adds a sequence whose prompt was run alone.</summary>
     /// <param name="tokens">Tokens of the prompt.</param>
@@ -116,17 +105,7 @@ internal sealed class BatchStep : IDisposable
     }
 
     /// <summary>The logits after a sequence's last token, [vocabulary]; they hold until the next call.</summary>
-    public ReadOnlySpan<float> Logits(int row)
-    {
-        ReadOnlySpan<byte> bytes = _place.Read(_logitsMemory, (long)row * LogitsBytes, LogitsBytes, ref _logitsBuffer);
-        if (_signature.LogitsType == TensorElementType.Float)
-        {
-            return MemoryMarshal.Cast<byte, float>(bytes);
-        }
-
-        FloatBits.ToSingle(_signature.LogitsType, bytes, _row);
-        return _row;
-    }
+    public ReadOnlySpan<float> Logits(int row) => _reader.Read(_logitsMemory, row);
 
     /// <summary>Adds a sequence's active neurons of the last run to a counter.</summary>
     public void CountActive(int row, ActiveCounter counter)
@@ -147,10 +126,9 @@ internal sealed class BatchStep : IDisposable
         _mask?.Dispose();
         _useCache?.Dispose();
         _scale?.Dispose();
-        _scaleMemory?.Dispose();
         _logits?.Dispose();
         _logitsMemory.Dispose();
-        _logitsBuffer?.Dispose();
+        _reader.Dispose();
         _run.Dispose();
     }
 

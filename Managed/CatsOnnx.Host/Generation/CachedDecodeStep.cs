@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Decoding with a cache of keys and values: only the new tokens are computed, over one IOBinding that is kept. On a GPU
 // with a shared cache nothing changes from step to step but the contents of tensors, so that a CUDA graph can replay it.
-using System.Runtime.InteropServices;
 using CatsOnnx.Memory;
 using CatsOnnx.Sampling;
 using CatsOnnx.Session;
 using Microsoft.ML.OnnxRuntime;
-using Microsoft.ML.OnnxRuntime.Tensors;
 
 namespace CatsOnnx.Generation;
 
@@ -25,17 +23,15 @@ internal sealed class CachedDecodeStep : DecodeStep
     private readonly GreedyOnDevice? _greedy;
     private readonly ExtraOutputs _extra;
     private readonly OrtValue? _useCache;
-    private readonly float[] _row;
+    private readonly ScaleInput? _scale;
+    private readonly LogitsReader _reader;
     private readonly int[] _nextIds; // [batch]
     private readonly int _batch;
     private readonly int _longestRun;
     private readonly bool _still; // decoding steps all have the same tensors
     private readonly bool _graph;
-    private TensorMemory? _scaleMemory;
-    private OrtValue? _scale;
     private float? _scaleValue; // what it was last set to
     private TensorMemory? _logitsMemory;
-    private TensorMemory? _logitsBuffer;
     private OrtValue? _logits;
     private RunOptions? _prefill;
     private RunOptions? _decode;
@@ -65,7 +61,8 @@ internal sealed class CachedDecodeStep : DecodeStep
         _cache = shared ? new SharedKvCache(_signature, _place, batch) : new GrowingKvCache(_signature, _place, batch);
         _still = shared && _place is CudaPlace;
         _binding = session.Inference.CreateIoBinding();
-        _row = new float[_signature.VocabSize];
+        _scale = ScaleInput.Of(session);
+        _reader = new LogitsReader(session);
         _nextIds = new int[batch];
         _inputs = new StepInputs(_place, _signature, batch);
         _greedy = GreedyOnDevice.Find(_place, _signature.LogitsType, batch);
@@ -75,12 +72,6 @@ internal sealed class CachedDecodeStep : DecodeStep
         // Graphs with a branch for the first run take the whole prompt there; others take it in pieces, which bounds the
         // memory of the logits. GroupQueryAttention takes several tokens over a past for one sequence alone.
         _longestRun = _signature.FixedSequence ?? (_signature.UseCacheBranch is null && batch == 1 ? options.PrefillChunk : int.MaxValue);
-        if (_signature.ThresholdScale is RoleInput scale)
-        {
-            _scaleMemory = _place.Allocate(sizeof(float));
-            _scale = _place.View(TensorElementType.Float, [.. scale.Dimensions.Select(size => (long)Math.Max(size, 1))], _scaleMemory.Start);
-        }
-
         if (_signature.UseCacheBranch is not null)
         {
             _useCache = TokenTensors.MakeFlag(false);
@@ -132,16 +123,10 @@ internal sealed class CachedDecodeStep : DecodeStep
         return kept;
     }
 
-    // The memory stays, so that a captured graph reads the new value; the write takes its turn in the stream, after the steps that were
-    // begun. Bound again for nodes on the CPU, for which ONNX Runtime copies a GPU's tensor when it is bound.
     public override void SetScale(float? thresholdScale)
     {
         _scaleValue = thresholdScale;
-        if (_scale is not null)
-        {
-            _place.Write(_scaleMemory!, 0, MemoryMarshal.AsBytes([thresholdScale ?? 1]));
-            _binding.BindInput(_signature.ThresholdScale!.Name, _scale);
-        }
+        _scale?.Set(_binding, thresholdScale);
     }
 
     // The run is one of decoding, so that a CUDA graph serves it too. A growing cache gets its present in the buffer that the next run
@@ -241,34 +226,21 @@ internal sealed class CachedDecodeStep : DecodeStep
         _greedy?.Dispose();
         _extra.Dispose();
         _scale?.Dispose();
-        _scaleMemory?.Dispose();
         _useCache?.Dispose();
         _logits?.Dispose();
         _logitsMemory?.Dispose();
-        _logitsBuffer?.Dispose();
+        _reader.Dispose();
         _prefill?.Dispose();
         _decode?.Dispose();
     }
 
-    private int RowBytes => _signature.VocabSize * FloatBits.Size(_signature.LogitsType);
-
     /// <summary>Rows of logits that a run gives for each sequence.</summary>
     private int LogitRows => _signature.LogitsOfLastTokenOnly ? 1 : _bound!.Value.Rows;
 
-    /// <summary>Where the last row of a sequence's logits begins.</summary>
-    private long RowStart(int sequence) => ((((long)sequence + 1) * LogitRows) - 1) * RowBytes;
+    /// <summary>The last row of a sequence's logits.</summary>
+    private long LastRow(int sequence) => (((long)sequence + 1) * LogitRows) - 1;
 
-    private ReadOnlySpan<float> Logits(int sequence)
-    {
-        ReadOnlySpan<byte> last = _place.Read(_logitsMemory!, RowStart(sequence), RowBytes, ref _logitsBuffer);
-        if (_signature.LogitsType == TensorElementType.Float)
-        {
-            return MemoryMarshal.Cast<byte, float>(last);
-        }
-
-        FloatBits.ToSingle(_signature.LogitsType, last, _row);
-        return _row;
-    }
+    private ReadOnlySpan<float> Logits(int sequence) => _reader.Read(_logitsMemory!, LastRow(sequence));
 
     private void RunAll(ReadOnlySpan<int> ids, CancellationToken cancellationToken)
     {
@@ -303,7 +275,7 @@ internal sealed class CachedDecodeStep : DecodeStep
         _slot = 1 - _slot;
         _extra.Keep(_slot);
         _greedy!.Launch(
-            _slot, _logitsMemory!.Start + (nint)RowStart(0), _signature.VocabSize, (long)LogitRows * _signature.VocabSize,
+            _slot, _logitsMemory!.Start + (nint)(LastRow(0) * _reader.RowBytes), _signature.VocabSize, (long)LogitRows * _signature.VocabSize,
             _inputs.Ids, _inputs.Positions, _prepared ? _inputs.Mask : null, stride, position);
         if (_prepared)
         {
@@ -378,7 +350,7 @@ internal sealed class CachedDecodeStep : DecodeStep
 
         bool moved = _inputs.Reserve(rows);
         int logitRows = _signature.LogitsOfLastTokenOnly ? 1 : rows;
-        long bytes = (long)_batch * logitRows * RowBytes;
+        long bytes = (long)_batch * logitRows * _reader.RowBytes;
         if (_logitsMemory is null || _logitsMemory.Bytes < bytes)
         {
             _logitsMemory?.Dispose();

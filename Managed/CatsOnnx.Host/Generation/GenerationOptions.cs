@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a request for text may ask for.
+using System.Globalization;
 using CatsOnnx.Sampling;
 
 namespace CatsOnnx.Generation;
@@ -41,6 +42,14 @@ public sealed record GenerationOptions
     /// scales of thresholds; an answer keeps the keys and values that it was decoded with.</summary>
     public bool ReusePrefix { get; init; }
 
+    /// <summary>The rule for threshold scales: a finite number, 0 (dense) or more, or null for the model's own.</summary>
+    /// <param name="option">What the caller's user calls the option.</param>
+    /// <param name="scale">Its value.</param>
+    /// <returns>What is wrong, a sentence with the option and its value; null where nothing is.</returns>
+    public static string? ThresholdScaleError(string option, float? scale) =>
+        scale is not float value || (float.IsFinite(value) && value >= 0) ? null
+        : string.Create(CultureInfo.InvariantCulture, $"{option} is {value}; it must be a finite number, 0 (dense) or more.");
+
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     internal void Check()
     {
@@ -57,9 +66,9 @@ public sealed record GenerationOptions
 
     private static void Check(float? scale, string name)
     {
-        if (scale is float value && !(float.IsFinite(value) && value >= 0))
+        if (ThresholdScaleError(name, scale) is string error)
         {
-            throw new ArgumentOutOfRangeException(name, value, $"{name} is {value}; it must be a finite number, 0 (dense) or more.");
+            throw new ArgumentOutOfRangeException(name, scale, error);
         }
     }
 }

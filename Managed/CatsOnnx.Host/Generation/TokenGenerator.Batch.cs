@@ -21,6 +21,7 @@ public sealed partial class TokenGenerator
     /// at the seed.</param>
     /// <param name="onToken">Called for each token with the prompt's index, on the generator's thread.</param>
     /// <param name="cancellationToken">Ends the whole request within the time of one token.</param>
+    /// <returns>A result for each prompt, in their order, and how they were run.</returns>
     /// <exception cref="ArgumentException">There are no prompts, one cannot run (the message names its index), their threshold scales differ, or
     /// they share a sampler that is not greedy.</exception>
     /// <exception cref="OperationCanceledException">The request was cancelled, or the generator disposed.</exception>

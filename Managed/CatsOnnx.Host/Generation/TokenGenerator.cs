@@ -44,6 +44,9 @@ public sealed partial class TokenGenerator : IDisposable
     private int _disposing;
 
     /// <summary>A generator on a session and its tokenizer; both must outlive it.</summary>
+    /// <param name="session">The model.</param>
+    /// <param name="tokenizer">Its tokenizer: ids below the model's vocab_size.</param>
+    /// <param name="options">Cache, prefill and counts, or null for the default ones.</param>
     public TokenGenerator(ModelSession session, TextTokenizer tokenizer, TokenGeneratorOptions? options = null)
         : this(session, tokenizer, options, ownsSession: false)
     {
@@ -91,14 +94,19 @@ public sealed partial class TokenGenerator : IDisposable
     /// <param name="options">Options, or null for the default ones.</param>
     /// <param name="onToken">Called for each token, on the generator's thread.</param>
     /// <param name="cancellationToken">Ends the request within the time of one token.</param>
+    /// <returns>The tokens after the prompt, at most <see cref="GenerationOptions.MaxNewTokens"/>, their text, and times.</returns>
     /// <exception cref="ArgumentException">The prompt is too long for the model, or an option is out of range.</exception>
     /// <exception cref="OperationCanceledException">The request was cancelled, or the generator disposed.</exception>
     public GenerationResult Generate(
         string prompt, GenerationOptions? options = null, Action<GeneratedToken>? onToken = null, CancellationToken cancellationToken = default) =>
         Generate(Encode(prompt), options, onToken, cancellationToken);
 
-    /// <summary>Generates from a prompt of token ids, bos among them where the model wants it.</summary>
+    /// <summary>Generates from a prompt of token ids.</summary>
     /// <inheritdoc cref="Generate(string, GenerationOptions?, Action{GeneratedToken}?, CancellationToken)"/>
+    /// <param name="promptIds">[tokens], at least one, each 0 to vocab_size - 1, bos among them where the model wants it.</param>
+    /// <param name="options">Options, or null for the default ones.</param>
+    /// <param name="onToken">Called for each token, on the generator's thread.</param>
+    /// <param name="cancellationToken">Ends the request within the time of one token.</param>
     public GenerationResult Generate(
         int[] promptIds, GenerationOptions? options = null, Action<GeneratedToken>? onToken = null, CancellationToken cancellationToken = default)
     {
@@ -108,11 +116,16 @@ public sealed partial class TokenGenerator : IDisposable
 
     /// <summary>Generates text and gives it token by token.</summary>
     /// <inheritdoc cref="Generate(string, GenerationOptions?, Action{GeneratedToken}?, CancellationToken)"/>
+    /// <returns>Tokens as they come, each with its text; <see cref="GenerationStream.Completion"/> has the whole result.</returns>
     public GenerationStream Stream(string prompt, GenerationOptions? options = null, CancellationToken cancellationToken = default) =>
         Stream(Encode(prompt), options, cancellationToken);
 
     /// <summary>The same from a prompt of token ids.</summary>
     /// <inheritdoc cref="Generate(string, GenerationOptions?, Action{GeneratedToken}?, CancellationToken)"/>
+    /// <param name="promptIds">[tokens], at least one, each 0 to vocab_size - 1, bos among them where the model wants it.</param>
+    /// <param name="options">Options, or null for the default ones.</param>
+    /// <param name="cancellationToken">Ends the request within the time of one token.</param>
+    /// <returns>Tokens as they come, each with its text; <see cref="GenerationStream.Completion"/> has the whole result.</returns>
     public GenerationStream Stream(int[] promptIds, GenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
         Request request = Check(promptIds, options);

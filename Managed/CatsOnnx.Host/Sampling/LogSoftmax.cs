@@ -14,6 +14,7 @@ public readonly record struct RowStatistics(float Max, int ArgMax, double LogSum
     /// <summary>The log-probability of an id.</summary>
     /// <param name="row">[vocab_size]: the logits that these statistics are of.</param>
     /// <param name="id">0 to vocab_size - 1.</param>
+    /// <returns>In nats: 0 or below, -infinity where the logit is.</returns>
     public double LogProbability(ReadOnlySpan<float> row, int id) => (double)row[id] - Max - LogSum;
 }
 
@@ -22,6 +23,7 @@ public static class LogSoftmax
 {
     /// <summary>Reads a row of logits twice: for its largest, then for the sum of exponentials.</summary>
     /// <param name="row">[vocab_size], at least one logit.</param>
+    /// <returns>What the log-probability of any id of the row needs.</returns>
     /// <exception cref="InvalidDataException">A logit is NaN or +infinity, or all are -infinity.</exception>
     public static RowStatistics Measure(ReadOnlySpan<float> row)
     {

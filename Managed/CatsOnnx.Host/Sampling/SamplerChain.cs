@@ -10,6 +10,7 @@ public sealed class SamplerChain : ISampler
     private readonly SplitMix64? _random; // null: the likeliest token is taken
 
     /// <summary>A chain of the rules that the options ask for.</summary>
+    /// <param name="options">Temperature, cuts, penalties and the seed; temperature 0 takes the likeliest token.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public SamplerChain(SamplingOptions options)
     {

@@ -10,6 +10,9 @@ namespace CatsOnnx.Session;
 public readonly record struct CatsPlacement(long Cpu, long Cuda)
 {
     /// <summary>The kernels that one number of kernels is more than another.</summary>
+    /// <param name="left">The later count.</param>
+    /// <param name="right">The earlier count.</param>
+    /// <returns>The differences by device; negative where the right one is more.</returns>
     public static CatsPlacement operator -(CatsPlacement left, CatsPlacement right) => new(left.Cpu - right.Cpu, left.Cuda - right.Cuda);
 
     /// <summary>The kernels made in this process so far; none where the native library is not loaded.</summary>

@@ -26,6 +26,7 @@ public readonly record struct Device(string Kind, int Index)
 
     /// <summary>Reads "cpu", "cuda" or "cuda:1".</summary>
     /// <param name="text">A device in the words of <c>--device</c>.</param>
+    /// <returns>"cuda" is the first GPU, index 0.</returns>
     /// <exception cref="FormatException">The text is none of these.</exception>
     public static Device Parse(string text)
     {

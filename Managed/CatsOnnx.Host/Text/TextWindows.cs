@@ -62,6 +62,7 @@ public sealed partial class TextWindows
     /// <param name="ids">Token ids with their beginnings and ends of sequence.</param>
     /// <param name="maxTokens">Reads at most the first floor(maxTokens / length) windows; null reads all.</param>
     /// <param name="length">Tokens in a window, at least 1.</param>
+    /// <returns>Windows without a hash of a text.</returns>
     /// <exception cref="InvalidDataException">The ids fill no window.</exception>
     /// <exception cref="ArgumentOutOfRangeException">length is below 1, or maxTokens below one window.</exception>
     public static TextWindows FromIds(ReadOnlySpan<int> ids, int? maxTokens = null, int length = DefaultLength)
@@ -74,6 +75,7 @@ public sealed partial class TextWindows
     /// <param name="endOfSequence">The id put after each document, or null where the tokenizer has none.</param>
     /// <param name="maxTokens">Reads at most the first floor(maxTokens / length) windows; null reads all.</param>
     /// <param name="length">Tokens in a window, at least 1.</param>
+    /// <returns>Windows of all documents one after another; a window may hold the end of one and the start of the next.</returns>
     /// <exception cref="InvalidDataException">A file is no UTF-8 text, or the text fills no window.</exception>
     /// <exception cref="IOException">A file cannot be read.</exception>
     /// <exception cref="ArgumentOutOfRangeException">length is below 1, or maxTokens below one window.</exception>
@@ -111,6 +113,7 @@ public sealed partial class TextWindows
 
     /// <summary>The documents of a text: its parts between lines that hold <see cref="DocumentSeparator"/> alone; empty parts are dropped.</summary>
     /// <param name="text">The whole text.</param>
+    /// <returns>In their order, at least one character each; none for an empty text.</returns>
     public static IReadOnlyList<string> SplitDocuments(string text)
         => [.. SeparatorLine().Split(text).Where(part => part.Length > 0)];
 

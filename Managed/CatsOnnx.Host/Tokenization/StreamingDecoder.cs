@@ -16,6 +16,7 @@ public sealed class StreamingDecoder
     private char[] _characters = new char[64];
 
     /// <summary>A decoder over the tokens of <paramref name="tokenizer"/>.</summary>
+    /// <param name="tokenizer">Of the model that gives the ids; spaces that it puts before a text are left out at the start.</param>
     public StreamingDecoder(TextTokenizer tokenizer)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
@@ -36,6 +37,8 @@ public sealed class StreamingDecoder
 
     /// <summary>The text that <paramref name="id"/> completes: empty while a character is not whole.
     /// The span holds until the next call.</summary>
+    /// <param name="id">0 to vocabulary size - 1.</param>
+    /// <returns>UTF-16; bytes that are no UTF-8 are U+FFFD.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The id is not in the vocabulary.</exception>
     public ReadOnlySpan<char> Next(int id)
     {
@@ -57,6 +60,7 @@ public sealed class StreamingDecoder
     }
 
     /// <summary>What is left at the end of the stream: U+FFFD for a character that never became whole, else empty.</summary>
+    /// <returns>0 or 1 characters; they hold until the next call.</returns>
     public ReadOnlySpan<char> Finish()
     {
         ReadOnlySpan<byte> rest = _pending.AsSpan(0, _pendingLength);

@@ -107,12 +107,18 @@ public abstract class TextTokenizer
     public StreamingDecoder CreateStreamingDecoder() => new(this);
 
     /// <summary>Appends the ids of <paramref name="text"/>, without special tokens around them.</summary>
+    /// <param name="text">Any text, empty too.</param>
+    /// <param name="ids">What was encoded before; gets each id, 0 to <see cref="VocabularySize"/> - 1.</param>
     protected abstract void AppendIds(string text, List<int> ids);
 
     /// <summary>The bytes of an id that is in the range.</summary>
+    /// <param name="id">0 to <see cref="VocabularySize"/> - 1.</param>
+    /// <returns>UTF-8, or a part of a character; empty for an id that no token has.</returns>
     protected abstract ReadOnlySpan<byte> BytesOf(int id);
 
     /// <summary>Whether an id that is in the range is special.</summary>
+    /// <param name="id">0 to <see cref="VocabularySize"/> - 1.</param>
+    /// <returns>False for an id that no token has.</returns>
     protected abstract bool SpecialOf(int id);
 
     private void CheckId(int id)

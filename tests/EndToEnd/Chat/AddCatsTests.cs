@@ -95,7 +95,7 @@ public sealed class AddCatsTests
         });
         using ServiceProvider provider = services.BuildServiceProvider();
         string message = Assert.Throws<OptionsValidationException>(provider.GetRequiredService<IChatClient>).Message;
-        foreach (string part in (string[])["ModelPath is missing", "Device 'tpu'", "Threads is -1", "MaxOutputTokens is 0", "CATS: ThresholdScale is NaN", "PrefillThresholdScale is -2", "DenseProbeEvery is -1", "statement 'include'"])
+        foreach (string part in (string[])["ModelPath is missing", "Device 'tpu'", "Threads is -1", "MaxOutputTokens is 0", "CATS: ThresholdScale is NaN; it must be a finite number, 0 (dense) or more.", "PrefillThresholdScale is -2; it must be a finite number", "DenseProbeEvery is -1", "statement 'include'"])
         {
             Assert.Contains(part, message);
         }

@@ -93,7 +93,7 @@ public sealed class ChatClientTests
         Assert.NotEqual(expected, (await sparse.GetResponseAsync(Messages, Scale(1f), TestContext.Current.CancellationToken)).Text);
         Assert.Contains("threshold", (await Assert.ThrowsAsync<ArgumentException>(() => dense.GetResponseAsync(Messages, Scale(0)))).Message);
         Assert.Contains("must be a number", (await Assert.ThrowsAsync<ArgumentException>(() => dense.GetResponseAsync(Messages, Scale("much")))).Message);
-        Assert.Contains("cats.threshold_scale\"] is -1; it must be 0", (await Assert.ThrowsAsync<ArgumentException>(() => sparse.GetResponseAsync(Messages, Scale(-1)))).Message);
+        Assert.Contains("cats.threshold_scale\"] is -1; it must be a finite number, 0 (dense) or more.", (await Assert.ThrowsAsync<ArgumentException>(() => sparse.GetResponseAsync(Messages, Scale(-1)))).Message);
 
         static ChatOptions Scale(object value) => new() { AdditionalProperties = new() { ["cats.threshold_scale"] = value } };
     }
@@ -120,7 +120,7 @@ public sealed class ChatClientTests
         Assert.Equal(probes.Average(probe => probe.Top1Agrees ? 1.0 : 0), (double)response.AdditionalProperties["cats.top1_agreement"]!, 1e-12);
 
         foreach ((string name, object value, string range) in ((string, object, string)[])
-            [("cats.prefill_threshold_scale", double.NaN, "0 (dense) or more"), ("cats.dense_probe_every", -1, "a whole number"), ("cats.dense_probe_every", 1.5, "a whole number")])
+            [("cats.prefill_threshold_scale", double.NaN, "is NaN; it must be a finite number, 0 (dense) or more."), ("cats.dense_probe_every", -1, "a whole number"), ("cats.dense_probe_every", 1.5, "a whole number")])
         {
             string message = (await Assert.ThrowsAsync<ArgumentException>(() => client.GetResponseAsync(Messages, More((name, value))))).Message;
             Assert.Contains(name, message);

@@ -64,7 +64,7 @@ internal sealed class ChatCommands(Talk talk, ChatScreen screen)
     }
 
     private static float? ReadScale(string text) =>
-        float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out float scale) && scale >= 0 && float.IsFinite(scale) ? scale : null;
+        float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out float scale) && GenerationOptions.ThresholdScaleError("", scale) is null ? scale : null;
 
     private void Prefill(string text)
     {

@@ -12,7 +12,9 @@ namespace CatsOnnx.Tests.Unit.GraphRewriter.Output;
 public sealed class KilledWriterTests : IDisposable
 {
     private const string WriterVariable = "CATS_TEST_WRITER";
+    private const string ExitVariable = "CATS_TEST_WRITER_EXITS";
     private const int ExitOfIoError = 7;
+    private const int ExitBeforeCommit = 8;
     private static readonly DecoderShape s_small = new("test", 32, 64, 1, 2, 1, 64, 32);
     private static readonly DecoderShape s_large = new("test", 512, 1376, 4, 8, 8, 2048, 512);
 
@@ -95,6 +97,22 @@ public sealed class KilledWriterTests : IDisposable
         Assert.Equal(["source"], Directory.GetFileSystemEntries(_root).Select(Path.GetFileName));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void An_exit_before_the_folder_has_its_name_leaves_what_was_there(bool overwrite)
+    {
+        MakeSource(s_small);
+        Clean(overwrite);
+        using Process writer = StartWriter((ExitVariable, "1"));
+        writer.WaitForExit();
+
+        Assert.Equal(ExitBeforeCommit, writer.ExitCode);
+        Assert.Equal(overwrite ? ["source", "target"] : ["source"], Directory.GetFileSystemEntries(_root).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        RequireOldOrNew(overwrite, "exit");
+        Assert.Equal(overwrite, File.Exists(Path.Combine(_target, "old")));
+    }
+
     [Fact]
     public void A_run_that_lives_keeps_its_staging_folder()
     {
@@ -128,7 +146,7 @@ public sealed class KilledWriterTests : IDisposable
                 Model = OnnxModel.Load(Path.Combine(root, "source", "model.onnx")),
                 Target = Path.Combine(root, "target"),
                 Overwrite = true,
-            }.Write();
+            }.Write(beforeCommit: Environment.GetEnvironmentVariable(ExitVariable) is null ? null : _ => Environment.Exit(ExitBeforeCommit));
             Environment.Exit(0);
         }
         catch (IOException e)

@@ -65,6 +65,16 @@ internal sealed class ApiPages
         return pages;
     }
 
+    /// <summary>Parameters of public methods that nothing is written of, as "Type.Method: parameter".</summary>
+    public IEnumerable<string> Undescribed() =>
+        from library in s_libraries
+        from type in Types(library.Assembly).SelectMany(space => space)
+        from method in Members(type).OfType<MethodBase>()
+        where !(ApiSignature.IsRecord(type) && IsPositional(type, method)) && (method is ConstructorInfo || ApiDocs.DescribedBy(method) is null || _docs.Find(method)?.Element("summary") is not null)
+        from parameter in method.GetParameters()
+        where _docs.Find(method)?.Elements("param").Any(one => one.Attribute("name")!.Value == parameter.Name) != true
+        select $"{TypeName.Of(type)}.{method.Name}: {parameter.Name}";
+
     private string Index()
     {
         StringBuilder page = new($"{Made}\n# API\n\nEvery public type of the libraries, made from their XML documentation. Shapes stand in brackets: [intermediate_size].\n\n");

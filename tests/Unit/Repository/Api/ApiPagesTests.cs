@@ -60,6 +60,14 @@ public sealed class ApiPagesTests
     }
 
     [Fact]
+    public void Every_parameter_of_a_public_method_is_described()
+    {
+        // The summary of Measure says what its parameters are.
+        string[] undescribed = [.. new ApiPages().Undescribed().Where(one => !one.StartsWith("PairedTiming.Measure: ", StringComparison.Ordinal))];
+        Assert.True(undescribed.Length == 0, $"no <param> for {string.Join(", ", undescribed)}");
+    }
+
+    [Fact]
     public void The_pages_stay_small_enough_to_read() =>
         Assert.InRange(new ApiPages().Make().Values.Sum(page => page.Length), 1, 300_000);
 }
