@@ -44,7 +44,7 @@ TEST(LaunchPlan, TakesTheGeneralKernelsForEverythingElse) {
 }
 
 TEST(LaunchPlan, TwoRowsForEachWarpFitIntoSharedMemory) {
-  for (int hidden : kFusedHidden) {
+  for (int hidden : FusedHidden::kAll) {
     for (DType dtype : kDTypes) {
       const int64_t row_bytes = hidden * static_cast<int64_t>(SizeOf(dtype));
       const int64_t warps = FusedWarps(row_bytes);
@@ -72,7 +72,7 @@ TEST(LaunchPlan, ScratchHoldsItsParts) {
   const SparseRowPlan plan = PlanSparseRow(kH200, DType::kF16, 100, 37, true);
   EXPECT_EQ(plan.scratch_bytes, (12u + kMaxDownParts * 100u + 48u * kRowGroup) * 4u);
   // The area is filled in units of 16 bytes.
-  for (int hidden : kFusedHidden) {
+  for (int hidden : FusedHidden::kAll) {
     for (int64_t intermediate : {132, 5633, 11008}) {
       EXPECT_EQ(PlanSparseRow(kH200, DType::kF16, hidden, intermediate, true).scratch_bytes % 16, 0u);
     }

@@ -14,10 +14,10 @@ constexpr int kDeciders = 3;
 constexpr int kSender = kBulkWarps, kAcknowledger = kSender + 1, kDecider = kAcknowledger + 1;
 constexpr int kProducer = kDecider + kDeciders;
 constexpr int kBulkThreads = (kProducer + 1) * 32, kBulkHelpers = (kProducer - kSender) * 32;
-constexpr int kTile = 8;        // neurons of a product
-constexpr int kTask = 16;       // neurons of a task
-constexpr int kPartSlots = 4;   // tasks whose parts wait for the sender
-constexpr int kInboxSlots = 6;  // tasks whose parts wait for a decider
+constexpr int kTile = 8;         // neurons of a product
+constexpr int kTask = 16;        // neurons of a task
+constexpr int kPartSlots = 6;    // tasks whose parts wait for the sender
+constexpr int kInboxSlots = 10;  // tasks whose parts wait for a decider
 // Tasks on their way. What blocks send each other waits behind them: H100, 8 rows at 50%: 2 / 3 / 5 stages
 // 98.7 / 100.0 / 101.3 us.
 constexpr int kBulkStages = 2;

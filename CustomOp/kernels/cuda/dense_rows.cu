@@ -123,26 +123,12 @@ cudaError_t Run(const DeviceLimits& device, const GatedMlpArgs& args, int64_t fi
 }  // namespace
 
 int LoadDenseRows(DType dtype) {
-  switch (dtype) {
-#define CATS_FORMAT(type, name, onnx) \
-  case DType::k##type:                \
-    return Load<type>();
-#include "formats/formats.def"
-#undef CATS_FORMAT
-  }
-  return cudaErrorInvalidValue;
+  return WithFormat(dtype, [&]<class T>(T) { return Load<T>(); });
 }
 
 int LaunchDenseRows(const DeviceLimits& device, DType dtype, const GatedMlpArgs& args, int64_t first,
                     int64_t count, void* g, const void* u, CUstream_st* stream) {
-  switch (dtype) {
-#define CATS_FORMAT(type, name, onnx) \
-  case DType::k##type:                \
-    return Run<type>(device, args, first, count, g, u, stream);
-#include "formats/formats.def"
-#undef CATS_FORMAT
-  }
-  return cudaErrorInvalidValue;
+  return WithFormat(dtype, [&]<class T>(T) { return Run<T>(device, args, first, count, g, u, stream); });
 }
 
 }  // namespace cats::cuda

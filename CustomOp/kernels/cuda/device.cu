@@ -17,7 +17,7 @@ int LoadSparseGatedMlp(DType dtype, int device) {
   return OnDevice(device, [&]() -> int {
     DeviceLimits limits;
     if (const int error = ReadDeviceLimits(device, &limits); error != 0) return error;
-    for (const int hidden : kFusedHidden) {
+    for (const int hidden : FusedHidden::kAll) {
       // As many neurons as blocks are enough for a plan that is fused wherever this size can be.
       const SparseRowPlan plan = PlanSparseRow(limits, dtype, hidden, limits.multiprocessors, true);
       if (!plan.fused) continue;

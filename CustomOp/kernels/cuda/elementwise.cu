@@ -103,38 +103,19 @@ cudaError_t Observe(const GateObserverArgs& args, void* passed, cudaStream_t str
 }  // namespace
 
 int LoadElementwise(DType dtype) {
-  switch (dtype) {
-#define CATS_FORMAT(type, name, onnx) \
-  case DType::k##type:                \
-    return Load<type>();
-#include "formats/formats.def"
-#undef CATS_FORMAT
-  }
-  return cudaErrorInvalidValue;
+  return WithFormat(dtype, [&]<class T>(T) { return Load<T>(); });
 }
 
 int LaunchCatsThreshold(DType dtype, const CatsThresholdArgs& args, CUstream_st* stream) {
   const int64_t elements = args.rows * args.width;
   if (elements == 0) return cudaSuccess;
-  switch (dtype) {
-#define CATS_FORMAT(type, name, onnx) \
-  case DType::k##type:                \
-    return Launch(ThresholdAll<type>, {dim3(BlocksFor(elements)), kThreads}, stream, args);
-#include "formats/formats.def"
-#undef CATS_FORMAT
-  }
-  return cudaErrorInvalidValue;
+  return WithFormat(dtype, [&]<class T>(T) {
+    return Launch(ThresholdAll<T>, {dim3(BlocksFor(elements)), kThreads}, stream, args);
+  });
 }
 
 int LaunchGateObserver(DType dtype, const GateObserverArgs& args, void* passed, CUstream_st* stream) {
-  switch (dtype) {
-#define CATS_FORMAT(type, name, onnx) \
-  case DType::k##type:                \
-    return Observe<type>(args, passed, stream);
-#include "formats/formats.def"
-#undef CATS_FORMAT
-  }
-  return cudaErrorInvalidValue;
+  return WithFormat(dtype, [&]<class T>(T) { return Observe<T>(args, passed, stream); });
 }
 
 }  // namespace cats::cuda

@@ -60,28 +60,16 @@ __global__ void __launch_bounds__(kThreads) ChooseGreedy(const GreedyTokenArgs a
 
 int LoadGreedyToken(DType dtype, int device) {
   return OnDevice(device, [&]() -> int {
-    switch (dtype) {
-#define CATS_FORMAT(type, name, onnx) \
-  case DType::k##type:                \
-    return LoadKernel(ChooseGreedy<type>);
-#include "formats/formats.def"
-#undef CATS_FORMAT
-    }
-    return cudaErrorInvalidValue;
+    return WithFormat(dtype, [&]<class T>(T) { return LoadKernel(ChooseGreedy<T>); });
   });
 }
 
 int LaunchGreedyToken(DType dtype, const GreedyTokenArgs& args, int device, CUstream_st* stream) {
   if (args.rows == 0) return cudaSuccess;
   return OnDevice(device, [&]() -> int {
-    switch (dtype) {
-#define CATS_FORMAT(type, name, onnx) \
-  case DType::k##type:                \
-    return Launch(ChooseGreedy<type>, {dim3(static_cast<unsigned>(args.rows)), kThreads}, stream, args);
-#include "formats/formats.def"
-#undef CATS_FORMAT
-    }
-    return cudaErrorInvalidValue;
+    return WithFormat(dtype, [&]<class T>(T) {
+      return Launch(ChooseGreedy<T>, {dim3(static_cast<unsigned>(args.rows)), kThreads}, stream, args);
+    });
   });
 }
 

@@ -41,32 +41,13 @@ FusedKernel Fused() {
 
 template <class T>
 FusedKernel FusedOf(int64_t hidden) {
-  switch (hidden) {  // kFusedHidden
-    case 2048:
-      return Fused<T, 2048>();
-    case 3072:
-      return Fused<T, 3072>();
-    case 4096:
-      return Fused<T, 4096>();
-    case 5120:
-      return Fused<T, 5120>();
-    case 6144:
-      return Fused<T, 6144>();
-    case 8192:
-      return Fused<T, 8192>();
-  }
-  return {};
+  FusedKernel fused = {};
+  FusedHidden::With(hidden, [&]<int Hidden>() { fused = Fused<T, Hidden>(); });
+  return fused;
 }
 
 FusedKernel FusedOf(DType dtype, int64_t hidden) {
-  switch (dtype) {
-#define CATS_FORMAT(type, name, onnx) \
-  case DType::k##type:                \
-    return FusedOf<type>(hidden);
-#include "formats/formats.def"
-#undef CATS_FORMAT
-  }
-  return {};
+  return WithFormat(dtype, [&]<class T>(T) { return FusedOf<T>(hidden); });
 }
 
 // By the kernels for several rows, with the same arguments.

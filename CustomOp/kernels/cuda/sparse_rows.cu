@@ -156,25 +156,11 @@ cudaError_t Run(const DeviceLimits& device, DType dtype, const GatedMlpArgs& arg
 }  // namespace
 
 int LoadSparseRows(const DeviceLimits& device, DType dtype) {
-  switch (dtype) {
-#define CATS_FORMAT(type, name, onnx) \
-  case DType::k##type:                \
-    return Load<type>(device, dtype);
-#include "formats/formats.def"
-#undef CATS_FORMAT
-  }
-  return cudaErrorInvalidValue;
+  return WithFormat(dtype, [&]<class T>(T) { return Load<T>(device, dtype); });
 }
 
 int LaunchSparseRows(const DeviceLimits& device, DType dtype, const GatedMlpArgs& args, CUstream_st* stream) {
-  switch (dtype) {
-#define CATS_FORMAT(type, name, onnx) \
-  case DType::k##type:                \
-    return Run<type>(device, dtype, args, stream);
-#include "formats/formats.def"
-#undef CATS_FORMAT
-  }
-  return cudaErrorInvalidValue;
+  return WithFormat(dtype, [&]<class T>(T) { return Run<T>(device, dtype, args, stream); });
 }
 
 }  // namespace cats::cuda
