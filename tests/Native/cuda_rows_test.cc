@@ -151,7 +151,7 @@ void ExpectBulkSizesMatch() {
   ExpectMatches<T>(3, 4096, 1500, true);
   ExpectMatches<T>(8, 5120, 140, false);
   ExpectMatches<T>(2, 6144, 270, true);
-  ExpectMatches<T>(8, 2048, 11008, true);  // more tasks of a cluster than wait at a time
+  ExpectMatches<T>(8, 2048, 11008, true);  // more tasks of a block than are on their way at a time
 }
 
 TEST(CudaRows, FetchedByBulkCopiesEqualTheReferenceAndThemselvesAloneInFloat16) {

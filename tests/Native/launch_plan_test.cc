@@ -87,31 +87,19 @@ TEST(LaunchPlan, TakesBulkCopiesForSeveralRowsWhereTheyAre) {
       << "its products are not on the tensor cores";
   EXPECT_FALSE(HasBulkRows(kH200, DType::kF16, 4096, 11008, false)) << "unaligned";
   EXPECT_FALSE(HasBulkRows(kH200, DType::kF16, 4104, 11008, true)) << "not a size it is compiled for";
-  EXPECT_FALSE(HasBulkRows(kH200, DType::kF16, 4096, BulkClusters(132) - 1, true))
-      << "fewer neurons than clusters";
-  EXPECT_TRUE(HasBulkRows(kH200, DType::kF16, 4096, BulkClusters(132) * kMaxBulkNeurons, true));
-  EXPECT_FALSE(HasBulkRows(kH200, DType::kF16, 4096, BulkClusters(132) * kMaxBulkNeurons + 1, true));
+  EXPECT_FALSE(HasBulkRows(kH200, DType::kF16, 4096, 131, true)) << "fewer neurons than blocks";
+  EXPECT_FALSE(HasBulkRows(kH200, DType::kF16, 4096, 132 * kMaxBulkNeurons + 1, true));
   EXPECT_FALSE(HasBulkCopies({132, 80, 232448, true}, DType::kF16, true));
-  EXPECT_FALSE(HasBulkRows({18, 90, 232448, true}, DType::kF16, 4096, 11008, true)) << "no cluster";
+  EXPECT_FALSE(HasBulkRows({kMaxBulkBlocks + 1, 90, 232448, true}, DType::kF16, 4096, 11008, true));
   for (int hidden : BulkHidden::kAll) {
     EXPECT_TRUE(BulkHidden::Has(hidden));
-    EXPECT_GE(PartsRoom(false, hidden), BulkClusters(132));
+    EXPECT_EQ(PartsRoom(false, hidden), kMaxBulkBlocks);
     EXPECT_EQ(PartsRoom(true, hidden), 32);
     int found = 0;
     EXPECT_TRUE(BulkHidden::With(hidden, [&]<int Size>() { found = Size; }));
     EXPECT_EQ(found, hidden);
   }
   EXPECT_FALSE(BulkHidden::With(4104, []<int>() { FAIL(); }));
-}
-
-// A multiprocessor group takes a cluster for each two of its pairs; whatever pairs are switched off of 8
-// groups of 9, all clusters find room at once.
-TEST(LaunchPlan, AllClustersRunAtOnce) {
-  EXPECT_EQ(BulkClusters(132), 29);
-  for (int pairs = 1; pairs <= 72; ++pairs) {
-    const int odd_groups = std::min(8, pairs);  // each with one pair too many
-    EXPECT_LE(BulkClusters(2 * pairs), (pairs - odd_groups) / 2) << pairs;
-  }
 }
 
 TEST(LaunchPlan, TheScratchOfSeveralRowsIsAligned) {
@@ -123,7 +111,7 @@ TEST(LaunchPlan, TheScratchOfSeveralRowsIsAligned) {
           const int64_t parts = PartsRoom(is_float32, hidden);
           ASSERT_GE(DownParts(is_float32, hidden), 1);
           ASSERT_LE(DownParts(is_float32, hidden), kMaxDownParts);
-          ASSERT_LE(parts, kMaxDownParts);
+          ASSERT_LE(parts, kMaxParts);
           EXPECT_EQ(at.parts % 4, 0);
           EXPECT_GE(at.parts * 4, intermediate) << "a byte for each neuron";
           EXPECT_GE(at.h - at.parts, parts * RowsCompiled(rows) * hidden);

@@ -79,12 +79,11 @@ cudaError_t Run(const DeviceLimits& device, DType dtype, const GatedMlpArgs& arg
   if constexpr (sizeof(T) == 2) {
     if (HasBulkRows(device, dtype, args.hidden, args.intermediate, Aligned)) {
       bulk_rows = true;
-      parts = BulkClusters(device.multiprocessors);
+      parts = device.multiprocessors;
       const BulkKernel bulk = BulkKernelOf<T>(args.hidden);
-      error = Launch(bulk.kernel,
-                     {dim3(static_cast<unsigned>(parts * kBulkCluster)), kBulkThreads, false,
-                      bulk.shared_bytes, kBulkCluster},
-                     stream, args, group);
+      error =
+          Launch(bulk.kernel, {dim3(static_cast<unsigned>(parts)), kBulkThreads, false, bulk.shared_bytes},
+                 stream, args, group);
     }
   }
   if (!bulk_rows) {

@@ -234,7 +234,7 @@ constexpr int kSumWarps = 16;
 template <class T, int R, int Columns>
 __global__ void __launch_bounds__(kSumWarps * 32)
     SparseRowsSum(const GatedMlpArgs args, const RowGroup group, const int parts) {
-  constexpr int kLoads = (kMaxDownParts + kSumWarps - 1) / kSumWarps;
+  constexpr int kLoads = (kMaxParts + kSumWarps - 1) / kSumWarps;
   __shared__ float of_warps[kSumWarps][32 * Columns];
   const SparseRowsScratch at(sizeof(T) == 4, R, args.intermediate, args.hidden);
   const auto* scratch = static_cast<const uint32_t*>(args.scratch);

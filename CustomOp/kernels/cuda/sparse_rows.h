@@ -38,15 +38,10 @@ struct SizeList {
 
 // Hidden sizes for which one kernel fetches all its rows by bulk copies, in 16-bit formats.
 using BulkHidden = SizeList<2048, 3072, 4096, 5120, 6144>;
-// It works in clusters of so many blocks, each on its multiprocessor, which have at most so many neurons.
-constexpr int kBulkCluster = 4;
-constexpr int kMaxBulkNeurons = 1024;
-
-// How many clusters there are: so many that all run at once, wherever multiprocessors are switched off. They
-// come in at most 8 groups, and a cluster takes two pairs of one: a group may have a pair too many.
-CATS_HD constexpr int BulkClusters(int multiprocessors) {
-  return multiprocessors / 2 > 8 ? (multiprocessors / 2 - 8) / 2 : 0;
-}
+// It has a block for each multiprocessor, with at most so many neurons, and each makes a part of y.
+constexpr int kMaxBulkNeurons = 256;
+constexpr int kMaxBulkBlocks = 160;
+constexpr int kMaxParts = kMaxDownParts > kMaxBulkBlocks ? kMaxDownParts : kMaxBulkBlocks;
 
 // aligned: x, gate, up and down lie at multiples of 16 bytes, and so do their rows.
 inline bool HasBulkCopies(const DeviceLimits& device, DType dtype, bool aligned) {
@@ -55,10 +50,9 @@ inline bool HasBulkCopies(const DeviceLimits& device, DType dtype, bool aligned)
 }
 inline bool HasBulkRows(const DeviceLimits& device, DType dtype, int64_t hidden, int64_t intermediate,
                         bool aligned) {
-  const int clusters = BulkClusters(device.multiprocessors);
-  return BulkHidden::Has(hidden) && HasBulkCopies(device, dtype, aligned) && clusters > 0 &&
-         clusters <= kMaxDownParts && intermediate >= clusters &&
-         (intermediate + clusters - 1) / clusters <= kMaxBulkNeurons;
+  return BulkHidden::Has(hidden) && HasBulkCopies(device, dtype, aligned) &&
+         device.multiprocessors <= kMaxBulkBlocks && intermediate >= device.multiprocessors &&
+         (intermediate + device.multiprocessors - 1) / device.multiprocessors <= kMaxBulkNeurons;
 }
 
 // The rows of a group as the kernels are compiled for them.
@@ -72,9 +66,10 @@ CATS_HD constexpr int DownParts(bool is_float32, int64_t hidden) {
   return static_cast<int>(parts < 1 ? 1 : parts > kMaxDownParts ? kMaxDownParts : parts);
 }
 
-// Parts of y that there is room for: where one kernel does it all, each cluster makes one.
+// Parts of y that there is room for.
 CATS_HD constexpr int PartsRoom(bool is_float32, int64_t hidden) {
-  return !is_float32 && BulkHidden::Has(hidden) ? kMaxDownParts : DownParts(is_float32, hidden);
+  const int parts = DownParts(is_float32, hidden);
+  return !is_float32 && BulkHidden::Has(hidden) && parts < kMaxBulkBlocks ? kMaxBulkBlocks : parts;
 }
 
 // Where things lie in the scratch of a group, in 4-byte words.
