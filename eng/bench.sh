@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Runs a benchmark and writes its results with device, versions and command.
-#   eng/bench.sh mlp [flags of mlp_bench]   one gated MLP on the CPU -> benchmarks/results/cpu/mlp.md
+#   eng/bench.sh mlp [flags of mlp_bench]    one gated MLP on the CPU -> benchmarks/results/cpu/mlp.md
+#   eng/bench.sh model [flags of cats bench]  a whole model on the CPU -> benchmarks/results/cpu/model.md
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,7 +31,23 @@ bench_mlp() {
   mv "$result.new" "$result"
 }
 
+bench_model() {
+  local result=benchmarks/results/cpu/model.md flags=("$@")
+  [ $# -gt 0 ] || flags=(--shape tinyllama-1.1b --sparsity 0.5 0.7)
+  . eng/setup.sh
+  need_dotnet
+  dotnet build Managed/CatsOnnx.Cli -c Release -v quiet
+  {
+    header "Whole model with random weights on the CPU: one decoded token, dense and sparse in turns" "eng/bench.sh model${*:+ $*}"
+    echo "- \`cats bench ${flags[*]}\`"
+    echo
+    dotnet artifacts/bin/CatsOnnx.Cli/release/cats.dll bench "${flags[@]}"
+  } | tee "$result.new"
+  mv "$result.new" "$result"
+}
+
 case "${1:-}" in
   mlp) shift; bench_mlp "$@" ;;
-  *) echo "usage: eng/bench.sh mlp [flags of mlp_bench]" >&2; exit 1 ;;
+  model) shift; bench_model "$@" ;;
+  *) echo "usage: eng/bench.sh mlp [flags of mlp_bench] | model [flags of cats bench]" >&2; exit 1 ;;
 esac

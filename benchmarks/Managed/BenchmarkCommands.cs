@@ -22,7 +22,7 @@ internal static class BenchmarkCommands
         }
 
         string command = "dotnet run --project benchmarks/Managed -- " + string.Join(' ', args);
-        RootCommand root = new("Benchmarks of CatsOnnx through ONNX Runtime") { Save, Work, Mlp(command), Model(command), Load(command), Rewrite(command), Overhead(command) };
+        RootCommand root = new("Benchmarks of CatsOnnx through ONNX Runtime") { Save, Work, Mlp(command), Load(command), Rewrite(command), Overhead(command) };
         return root.Parse(args).InvokeAsync();
     }
 
@@ -48,26 +48,6 @@ internal static class BenchmarkCommands
             MlpBenchmark.Run(
                 work, width, neurons, parsed.GetValue(sparsity)!, parsed.GetValue(rows)!, parsed.GetValue(copies), parsed.GetValue(threads), parsed.GetValue(pairs), table);
             table.Finish(parsed.GetValue(Save), parsed.GetValue(name)!, line);
-        }));
-        return command;
-    }
-
-    private static Command Model(string line)
-    {
-        Option<string> shape = Shape();
-        Option<double> sparsity = new("--sparsity") { DefaultValueFactory = _ => .5 };
-        Option<int> tokens = Number("--tokens", 64, "Tokens to decode with each");
-        Option<int> prompt = Number("--prompt", 32, "Tokens of the prompt");
-        Option<int> threads = Number("--threads", 0, "Threads; 0 is one for each core");
-        Command command = new("model", "A whole model with random weights: decoding, dense against sparse") { shape, sparsity, tokens, prompt, threads };
-        command.SetAction(parsed => WithWork(parsed, work =>
-        {
-            ResultTable table = new(
-                $"Whole model, {parsed.GetValue(shape)} with random weights, float32: one decoded token",
-                "target sparsity", "measured", "dense, ms", "sparse, ms", "x dense", "quartiles", "tokens");
-            ModelBenchmark.Run(
-                work, parsed.GetValue(shape)!, parsed.GetValue(sparsity), parsed.GetValue(prompt), parsed.GetValue(tokens), parsed.GetValue(threads), table);
-            table.Finish(parsed.GetValue(Save), "model", line);
         }));
         return command;
     }

@@ -16,6 +16,12 @@ public sealed record PairedTiming(
 {
     /// <summary>Runs both <paramref name="warmup"/> times unmeasured, then <paramref name="pairs"/> times measured, swapping
     /// who goes first from pair to pair.</summary>
+    /// <param name="baseline">What is compared with.</param>
+    /// <param name="candidate">What is compared.</param>
+    /// <param name="pairs">Runs of each that count, at least one.</param>
+    /// <param name="warmup">Runs of each before these.</param>
+    /// <param name="cancellation">Ends it between two runs.</param>
+    /// <returns>Medians in milliseconds, and the pairs' ratios.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="pairs"/> is below 1.</exception>
     public static PairedTiming Measure(
         Action baseline, Action candidate, int pairs, int warmup = 2, CancellationToken cancellation = default)
