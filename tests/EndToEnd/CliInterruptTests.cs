@@ -13,14 +13,14 @@ public sealed class CliInterruptTests(CliRewriteTests.DemoRewrite demo) : IClass
     private static readonly int[] s_moments = [30, 150, 350, 600, 900]; // ms
     private static readonly TimeSpan s_atOnce = TimeSpan.FromSeconds(10); // 2 to remove what was staged, and a machine with other work
 
+    // Each, and whether it takes longer than the last moment.
+    public static TheoryData<string, bool> Verbs => new()
+    {
+        { "calibrate", false }, { "rewrite", false }, { "revert", false }, { "make-model", true }, { "bench", true }, { "report", true }, { "demo", true },
+    };
+
     [Theory]
-    [InlineData("calibrate", false)]
-    [InlineData("rewrite", false)]
-    [InlineData("revert", false)]
-    [InlineData("make-model", true)]
-    [InlineData("bench", true)]
-    [InlineData("report", true)]
-    [InlineData("demo", true)]
+    [MemberData(nameof(Verbs))]
     public void Ctrl_C_leaves_the_whole_output_or_nothing(string verb, bool isLong)
     {
         int interrupted = s_moments.Count(moment => IsInterrupted(verb, ("INT", moment)));
@@ -30,13 +30,7 @@ public sealed class CliInterruptTests(CliRewriteTests.DemoRewrite demo) : IClass
     }
 
     [Theory]
-    [InlineData("calibrate", false)]
-    [InlineData("rewrite", false)]
-    [InlineData("revert", false)]
-    [InlineData("make-model", true)]
-    [InlineData("bench", true)]
-    [InlineData("report", true)]
-    [InlineData("demo", true)]
+    [MemberData(nameof(Verbs))]
     public void So_do_a_terminal_that_is_closed_and_a_system_that_shuts_down(string verb, bool isLong)
     {
         foreach ((string signal, int moment) in ((string, int)[])[("HUP", 150), ("TERM", 350), ("HUP", 700)])
@@ -46,12 +40,7 @@ public sealed class CliInterruptTests(CliRewriteTests.DemoRewrite demo) : IClass
     }
 
     [Theory]
-    [InlineData("rewrite", false)]
-    [InlineData("revert", false)]
-    [InlineData("make-model", true)]
-    [InlineData("bench", true)]
-    [InlineData("report", true)]
-    [InlineData("demo", true)]
+    [MemberData(nameof(Verbs))]
     public void A_second_Ctrl_C_ends_at_once_and_leaves_the_whole_output_or_nothing(string verb, bool isLong)
     {
         foreach ((int moment, int gap) in ((int, int)[])[(150, 3), (300, 10), (450, 1), (700, 50), (900, 3)])

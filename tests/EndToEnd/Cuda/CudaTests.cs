@@ -66,7 +66,7 @@ public sealed class CudaTests(ITestOutputHelper output) : IDisposable
     [InlineData(0.9)]
     public void Tokens_are_the_same_with_and_without_a_cuda_graph(double sparsity)
     {
-        Need();
+        Gpu.Need();
         ModelFolder folder = sparsity == 0 ? Demo() : SparseDemo(sparsity);
         TextTokenizer tokenizer = folder.LoadTokenizer();
         using ModelSession session = ModelSession.Open(folder, s_gpu);
@@ -93,7 +93,7 @@ public sealed class CudaTests(ITestOutputHelper output) : IDisposable
     [InlineData("genai-fp32-cpu", CacheLayout.Growing)]
     public void Float32_tokens_equal_those_of_the_cpu(string export, CacheLayout layout)
     {
-        Need();
+        Gpu.Need();
         ModelFolder folder = Model(export);
         TextTokenizer tokenizer = folder.LoadTokenizer();
         GenerationOptions options = new() { MaxNewTokens = 64, StopTokens = [] };
@@ -145,7 +145,7 @@ public sealed class CudaTests(ITestOutputHelper output) : IDisposable
     [InlineData("optimum-fp32", 3)]
     public void A_batch_gives_each_sequence_its_own_tokens(string export, int batch)
     {
-        Need();
+        Gpu.Need();
         ModelFolder folder = Sparse(Model(export), 0.5, "batch");
         using ModelSession session = ModelSession.Open(folder, s_gpu);
         BatchDecoderTests.AssertEachAsAlone(session, batch);
@@ -156,7 +156,7 @@ public sealed class CudaTests(ITestOutputHelper output) : IDisposable
     [InlineData("neuron")]
     public void Calibration_gives_the_thresholds_of_the_cpu(string method)
     {
-        Need();
+        Gpu.Need();
         ModelFolder folder = Model("genai-fp32-cpu");
         TextWindows windows = TrainedModels.Windows(folder, "calibrate_fiction.txt", 4 * 512);
         CalibrationOptions options = new() { Method = method };
@@ -186,7 +186,7 @@ public sealed class CudaTests(ITestOutputHelper output) : IDisposable
     [InlineData(0.5)]
     public void The_same_window_gives_the_same_bits_every_time(double sparsity)
     {
-        Need();
+        Gpu.Need();
         ModelFolder folder = sparsity == 0 ? Demo() : SparseDemo(sparsity);
         using ModelSession session = ModelSession.Open(folder, s_gpu);
         foreach (int length in new[] { 1, 5, 8, 9, 11, 40, 300 })
@@ -241,7 +241,7 @@ public sealed class CudaTests(ITestOutputHelper output) : IDisposable
     [InlineData(false)]
     public void A_conversation_goes_on_from_the_cache(bool cudaGraph)
     {
-        Need();
+        Gpu.Need();
         ModelFolder sparse = SparseDemo(0.5);
         TextTokenizer tokenizer = sparse.LoadTokenizer();
         using ModelSession session = ModelSession.Open(sparse, s_gpu);
@@ -265,18 +265,9 @@ public sealed class CudaTests(ITestOutputHelper output) : IDisposable
     [Fact]
     public void A_gpu_that_is_not_there_is_named()
     {
-        Need();
+        Gpu.Need();
         Assert.Contains("cuda:7", Assert.Throws<NotSupportedException>(
             () => ModelSession.Open(Demo(), new ModelSessionOptions { Device = Device.Cuda(7) })).Message);
-    }
-
-    private static void Need()
-    {
-        if (CudaMachine.Lacks is { } reason)
-        {
-            Assert.False(CudaMachine.IsRequired, $"CATS_REQUIRE_CUDA=1, but {reason}");
-            Assert.Skip($"no GPU: {reason}");
-        }
     }
 
     private static ModelFolder Demo() => ModelFolder.Open(Path.Combine(SharedFiles.RepositoryRoot, "models", "demo"));
@@ -291,7 +282,7 @@ public sealed class CudaTests(ITestOutputHelper output) : IDisposable
 
     private ModelFolder SparseDemo(double sparsity)
     {
-        Need();
+        Gpu.Need();
         return Sparse(Demo(), sparsity, "demo");
     }
 

@@ -64,11 +64,7 @@ public sealed class MistralOnCudaTests(ITestOutputHelper output) : IDisposable
 
     private static ModelFolder Needed()
     {
-        if (CudaMachine.Lacks is { } reason)
-        {
-            Assert.False(CudaMachine.IsRequired, $"CATS_REQUIRE_CUDA=1, but {reason}");
-            Assert.Skip($"no GPU: {reason}");
-        }
+        Gpu.Need();
 
         ModelFolder? model = TrainedModels.Unpack(Name);
         Assert.True(model is not null || !CudaMachine.IsRequired, $"../shared/models/{Name}.tar.xz is absent");

@@ -31,11 +31,7 @@ public sealed class SameBitsOnCudaTests(ITestOutputHelper output) : IDisposable
     [InlineData("The", CacheLayout.Growing, false)]
     public void A_request_gives_the_same_bits_every_time(string prompt, CacheLayout layout, bool cudaGraph)
     {
-        if (CudaMachine.Lacks is { } reason)
-        {
-            Assert.False(CudaMachine.IsRequired, $"CATS_REQUIRE_CUDA=1, but {reason}");
-            Assert.Skip($"no GPU: {reason}");
-        }
+        Gpu.Need();
 
         ModelFolder sparse = RewrittenDemo.In(_folder);
         TextTokenizer tokenizer = sparse.LoadTokenizer();
