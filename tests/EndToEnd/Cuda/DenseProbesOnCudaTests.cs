@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Dense probes and scales by phase on a GPU: steps that were begun ahead, captured graphs and counts stay what they were.
 using CatsOnnx.Generation;
-using CatsOnnx.GraphRewriter.Passes;
 using CatsOnnx.Sampling;
 using CatsOnnx.Session;
-using CatsOnnx.Tests.EndToEnd.Chat;
 using CatsOnnx.Tests.Support;
 using CatsOnnx.Tokenization;
 
@@ -27,7 +25,7 @@ public sealed class DenseProbesOnCudaTests(ITestOutputHelper output) : IDisposab
     [InlineData(CacheLayout.Growing, false)]
     public void Tokens_and_sparsity_are_those_of_a_request_without_probes(CacheLayout layout, bool cudaGraph)
     {
-        using ModelSession session = Open(out TextTokenizer tokenizer, out TokenGeneratorOptions counting);
+        using ModelSession session = Gpu.OpenCountingDemo(_folder, out TextTokenizer tokenizer, out TokenGeneratorOptions counting);
         using TokenGenerator generator = new(session, tokenizer, counting with { CacheLayout = layout, CudaGraph = cudaGraph });
         Assert.True(session.UsesCudaGraph);
         GenerationOptions greedy = new() { MaxNewTokens = 60, StopTokens = [] };
@@ -60,7 +58,7 @@ public sealed class DenseProbesOnCudaTests(ITestOutputHelper output) : IDisposab
     [Fact]
     public void The_first_captured_step_may_be_a_probe_and_phases_have_their_own_scale()
     {
-        using ModelSession session = Open(out TextTokenizer tokenizer, out TokenGeneratorOptions counting);
+        using ModelSession session = Gpu.OpenCountingDemo(_folder, out TextTokenizer tokenizer, out TokenGeneratorOptions counting);
         GenerationOptions options = new() { MaxNewTokens = 48, StopTokens = [], PrefillThresholdScale = 0, ThresholdScale = 1 };
         using TokenGenerator plain = new(session, tokenizer, counting with { CudaGraph = false });
         using TokenGenerator captured = new(session, tokenizer, counting);
@@ -71,16 +69,5 @@ public sealed class DenseProbesOnCudaTests(ITestOutputHelper output) : IDisposab
         GenerationResult dense = captured.Generate(Prompt, turned, null, Token);
         Assert.Equal(plain.Generate(Prompt, turned, null, Token).Ids, dense.Ids);
         Assert.Equal(0, dense.Statistics.Sparsity); // a step begun ahead of the prompt's end would have run with the prompt's scale
-    }
-
-    private ModelSession Open(out TextTokenizer tokenizer, out TokenGeneratorOptions counting)
-    {
-        Gpu.Need();
-
-        ModelFolder sparse = RewrittenDemo.In(_folder);
-        tokenizer = sparse.LoadTokenizer();
-        ModelSession session = ModelSession.OpenCounting(sparse, out IReadOnlyList<ActiveCount> counts, new ModelSessionOptions { Device = Device.Cuda() });
-        counting = TokenGeneratorOptions.Counting(counts);
-        return session;
     }
 }

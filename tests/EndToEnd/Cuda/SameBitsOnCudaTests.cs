@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The same request again on a GPU: the same logits after every token, the same tokens, the same count of active neurons.
 using CatsOnnx.Generation;
-using CatsOnnx.GraphRewriter.Passes;
 using CatsOnnx.Sampling;
 using CatsOnnx.Session;
-using CatsOnnx.Tests.EndToEnd.Chat;
 using CatsOnnx.Tests.Support;
 using CatsOnnx.Tokenization;
 
@@ -31,12 +29,8 @@ public sealed class SameBitsOnCudaTests(ITestOutputHelper output) : IDisposable
     [InlineData("The", CacheLayout.Growing, false)]
     public void A_request_gives_the_same_bits_every_time(string prompt, CacheLayout layout, bool cudaGraph)
     {
-        Gpu.Need();
-
-        ModelFolder sparse = RewrittenDemo.In(_folder);
-        TextTokenizer tokenizer = sparse.LoadTokenizer();
-        using ModelSession session = ModelSession.OpenCounting(sparse, out IReadOnlyList<ActiveCount> counts, new ModelSessionOptions { Device = Device.Cuda() });
-        using TokenGenerator generator = new(session, tokenizer, TokenGeneratorOptions.Counting(counts) with { CacheLayout = layout, CudaGraph = cudaGraph });
+        using ModelSession session = Gpu.OpenCountingDemo(_folder, out TextTokenizer tokenizer, out TokenGeneratorOptions counting);
+        using TokenGenerator generator = new(session, tokenizer, counting with { CacheLayout = layout, CudaGraph = cudaGraph });
         List<string> differences = [];
         foreach (int every in (int[])[0, 2])
         {
@@ -82,7 +76,7 @@ public sealed class SameBitsOnCudaTests(ITestOutputHelper output) : IDisposable
         Assert.True(differences.Count == 0, $"{differences.Count} of {4 * Runs} runs differ; the first: {differences.FirstOrDefault()}");
     }
 
-    // Greedy as the host does it, so that every row of logits is seen.
+    // Another type than Greedy: the device does not choose, and every row of logits is seen.
     private sealed class Recorder : ISampler
     {
         public List<float[]> Rows { get; } = [];
@@ -90,13 +84,7 @@ public sealed class SameBitsOnCudaTests(ITestOutputHelper output) : IDisposable
         public int Sample(ReadOnlySpan<float> logits)
         {
             Rows.Add(logits.ToArray());
-            int best = 0;
-            for (int i = 1; i < logits.Length; i++)
-            {
-                best = logits[i] > logits[best] ? i : best;
-            }
-
-            return best;
+            return Greedy.Instance.Sample(logits);
         }
     }
 }
