@@ -33,13 +33,13 @@ build() {
     -DCMAKE_CUDA_COMPILER="$(command -v nvcc)" \
     -DCMAKE_CUDA_ARCHITECTURES="${CATS_CUDA_ARCHITECTURES:-90a-real}" "${include[@]}"
   cmake --build "$build" -j"$(nproc)" --target cats_onnx ort_cuda_test ort_cuda_dense_test cuda_rows_test cuda_greedy_test \
-    launch_plan_test cuda_planted_bugs cuda_sparse_row_check cuda_sparse_row_bench cuda_sparse_rows_bench cuda_ort_mlp_bench
+    cuda_skip_rms_norm_test launch_plan_test cuda_planted_bugs cuda_sparse_row_check cuda_sparse_row_bench cuda_sparse_rows_bench cuda_ort_mlp_bench
 }
 
 run_tests() {
   export CATS_REQUIRE_CUDA=1
   local failed=0
-  for test in launch_plan_test cuda_rows_test cuda_greedy_test ort_cuda_test ort_cuda_dense_test; do
+  for test in launch_plan_test cuda_rows_test cuda_skip_rms_norm_test cuda_greedy_test ort_cuda_test ort_cuda_dense_test; do
     echo "== $test"
     timeout 240 "$build/tests/Native/$test" --gtest_brief=1 || failed=1
   done
@@ -138,12 +138,16 @@ sanitize() {
   $sanitizer --tool memcheck "$rows" --gtest_brief=1 --gtest_filter='-*ThousandRuns*' | tail -4 || failed=1
   echo "== memcheck: greedy choice"
   $sanitizer --tool memcheck "$build/tests/Native/cuda_greedy_test" --gtest_brief=1 | tail -4 || failed=1
+  echo "== memcheck: the norm, by itself and in the fused kernel"
+  $sanitizer --tool memcheck "$build/tests/Native/cuda_skip_rms_norm_test" --gtest_brief=1 --gtest_filter='-*ThousandRuns*' | tail -4 || failed=1
   echo "== memcheck: one row"
   $sanitizer --tool memcheck "$build/benchmarks/Native/cuda_sparse_row_check" small | tail -4 || failed=1
   # racecheck knows __syncthreads and __syncwarp; kernels with bulk copies order their shared memory by mbarriers and flag
   # words, which it takes for hazards.
   echo "== racecheck: several rows, without bulk copies"
   $sanitizer --tool racecheck "$rows" --gtest_brief=1 --gtest_filter='*EveryRowEquals*InFloat*' | tail -4 || failed=1
+  echo "== racecheck: the norm by itself"
+  $sanitizer --tool racecheck "$build/tests/Native/cuda_skip_rms_norm_test" --gtest_brief=1 --gtest_filter='*EqualsDoubleSums*' | tail -4 || failed=1
   [ $failed = 0 ] && echo "all clean" || { echo "FAILED"; return 1; }
 }
 

@@ -3,6 +3,8 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
+#include <string>
 
 #include "formats/bf16.h"
 #include "formats/f16.h"
@@ -44,7 +46,8 @@ constexpr const char* NameOf(DType dtype) {
   return "unknown";
 }
 
-// body(T{}) with the format that dtype names, and what it gives.
+// body(T{}) with the format that dtype names, and what it gives. A number that names none is the mistake of
+// a caller that did not check it.
 template <class Body>
 auto WithFormat(DType dtype, Body&& body) {
   switch (dtype) {
@@ -54,7 +57,7 @@ auto WithFormat(DType dtype, Body&& body) {
 #include "formats/formats.def"
 #undef CATS_FORMAT
   }
-  return decltype(body(F32{}))();
+  throw std::invalid_argument("no dtype has the number " + std::to_string(static_cast<int32_t>(dtype)));
 }
 
 }  // namespace cats

@@ -8,6 +8,7 @@
 #include "kernels/cuda/dense_rows.h"
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/skip_rms_norm.h"
 #include "kernels/cuda/sparse_row.h"
 #include "kernels/cuda/sparse_rows.h"
 #include "ops/checks.h"

@@ -119,6 +119,7 @@ struct OpDefinition {
 };
 
 extern const OpDefinition kSparseGatedMlp;
+extern const OpDefinition kSkipRmsNormSparseGatedMlp;
 extern const OpDefinition kCatsThreshold;
 extern const OpDefinition kGateObserver;
 

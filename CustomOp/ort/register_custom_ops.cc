@@ -18,6 +18,7 @@ namespace {
 
 constexpr const OpDefinition* kOps[] = {
     &kSparseGatedMlp,
+    &kSkipRmsNormSparseGatedMlp,
     &kCatsThreshold,
     &kGateObserver,
 };

@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "cuda_bench.cuh"
+#include "kernels/cuda/skip_rms_norm.h"
 #include "kernels/cuda/sparse_row.h"
 
 using namespace cats;
@@ -94,9 +95,14 @@ template <class T>
 void Shape(const char* name, DType dtype, int hidden, int intermediate, double ceiling) {
   const Weights<T> weights(hidden, intermediate);
   DeviceArray<T> x(hidden), y(hidden);
-  DeviceArray<float> threshold(1);
+  DeviceArray<T> skip(hidden), norm_weight(hidden), sum(hidden), normed(hidden);
+  DeviceArray<float> threshold(1), epsilon(1);
   DeviceArray<int32_t> active(1);
   Fill(x.data, hidden, 99, 1.0);
+  Fill(skip.data, hidden, 98, 1.0);
+  Fill(norm_weight.data, hidden, 97, 1.0);
+  const float small = 1e-5f;
+  CHECK(cudaMemcpy(epsilon.data, &small, 4, cudaMemcpyHostToDevice));
   std::vector<float> sorted;
   for (double g : Dots(x.data, weights.of[0], hidden, intermediate))
     sorted.push_back(std::fabs(Round<T>(Silu(Round<T>(g)))));
@@ -112,6 +118,9 @@ void Shape(const char* name, DType dtype, int hidden, int intermediate, double c
     plan.prefetch_up = prefetch_up;
   }
   CHECK(LoadSparseRow(plan, dtype, hidden));
+  CHECK(LoadSkipRmsNorm(dtype));
+  const SkipRmsNormArgs norm = {1,        hidden,     1, x.data, skip.data, norm_weight.data, epsilon.data,
+                                sum.data, normed.data};
   DeviceArray<uint32_t> scratch(plan.scratch_bytes / 4);
   CHECK(PrepareScratch(plan, scratch.data, stream));
   SparseRowArgs args = {};
@@ -126,26 +135,37 @@ void Shape(const char* name, DType dtype, int hidden, int intermediate, double c
     const float t = sparsity == 0 ? 0.0f : sorted[static_cast<size_t>(sparsity * (intermediate - 1))];
     CHECK(cudaMemcpy(threshold.data, &t, 4, cudaMemcpyHostToDevice));
     // Launches by themselves; each overlapping with the one before; each after the filling of its exchange
-    // area, as ONNX Runtime makes them; and the filling as a memset.
-    Time time[4];
-    for (int way = 0; way < 4; ++way) {
+    // area, as ONNX Runtime makes them; and the filling as a memset. Then with the norm of x + skip, by its
+    // own kernel and in the fused one (both keep the neurons of another x than the columns before).
+    Time time[6];
+    int kept = 0;
+    for (int way = 0; way < 6; ++way) {
       time[way] = TimeGraph(kLaunches, [&] {
         for (int k = 0; k < kLaunches; ++k) {
-          if (way == 2) CHECK(PrepareScratch(plan, scratch.data, stream));
+          if (way == 4) CHECK(LaunchSkipRmsNorm(dtype, norm, stream));
+          if (way == 2 || way > 3) CHECK(PrepareScratch(plan, scratch.data, stream));
           if (way == 3) CHECK(cudaMemsetAsync(scratch.data, 0xff, plan.scratch_bytes, stream));
           args.gate = weights.of[k % kCopies * 3];
           args.up = weights.of[k % kCopies * 3 + 1];
           args.down = weights.of[k % kCopies * 3 + 2];
-          CHECK(LaunchSparseRow(plan, dtype, args, way == 1 || way == 2, stream));
+          args.x = way == 4 ? normed.data : x.data;
+          if (way == 5) {
+            args.skip = skip.data, args.norm_weight = norm_weight.data;
+            args.norm_epsilon = epsilon.data, args.sum = sum.data;
+          } else {
+            args.skip = nullptr;
+          }
+          CHECK(LaunchSparseRow(plan, dtype, args, way != 0 && way != 3, stream));
         }
       });
+      if (way == 3) kept = active.Host()[0];
     }
     // The four copies keep about the same number; the last launch's is counted.
-    const double bytes = (intermediate + 2.0 * active.Host()[0]) * hidden * sizeof(T);
+    const double bytes = (intermediate + 2.0 * kept) * hidden * sizeof(T);
     const double floor = bytes / ceiling * 1e-6;
-    std::printf("| %s | %.0f%% | %.1f | %.1f (%.1f) | %.1f | %.1f | %.1f | %.0f%% | ", name, sparsity * 100,
-                floor, time[0].least, time[0].median, time[1].least, time[2].least, time[3].least,
-                100 * floor / time[0].least);
+    std::printf("| %s | %.0f%% | %.1f | %.1f (%.1f) | %.1f | %.1f | %.1f | %.1f | %.1f | %.0f%% | ", name,
+                sparsity * 100, floor, time[0].least, time[0].median, time[1].least, time[2].least,
+                time[3].least, time[4].least, time[5].least, 100 * floor / time[0].least);
     std::printf("%.1f | x%.2f |\n", dense, dense / time[0].least);
     std::fflush(stdout);
   }
@@ -182,10 +202,10 @@ int main(int argc, char** argv) {
   }
   std::printf(
       "| shape | sparsity | bytes / ceiling (us) | least (median) us | with overlap | filled first | memset "
-      "first | share of the "
+      "first | filled, norm before | filled, norm inside | share of the "
       "ceiling | "
       "cuBLAS dense us | over dense |\n"
-      "|---|---|---|---|---|---|---|---|---|---|\n");
+      "|---|---|---|---|---|---|---|---|---|---|---|---|\n");
   Shape<F16>("Llama-2-7B fp16", DType::kF16, 4096, 11008, ceiling);
   Shape<F16>("Mistral-7B fp16", DType::kF16, 4096, 14336, ceiling);
   Shape<F16>("Llama-2-13B fp16", DType::kF16, 5120, 13824, ceiling);

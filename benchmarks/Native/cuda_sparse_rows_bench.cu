@@ -37,7 +37,7 @@ void Measure(DeviceArray<F16>& x, DeviceArray<F16>* weights, int64_t rows, doubl
     const GatedMlpArgs args = {rows,         kHidden,     kIntermediate, x.data,  w,       w + size,
                                w + 2 * size, t.data,      nullptr,       nullptr, nullptr, nullptr,
                                y.data,       active.data, scratch.data,  false,   false};
-    CHECK(LaunchSparseRows(limits, DType::kF16, args, stream));
+    CHECK(LaunchSparseRows(limits, DType::kF16, args, false, stream));
   };
   launch(0);
   CHECK(cudaStreamSynchronize(stream));

@@ -75,7 +75,7 @@ struct DeviceCase {
     args.y = y.data();
     args.active = static_cast<int32_t*>(active.data());
     args.scratch = scratch.data();
-    ThrowIfFailed(cuda::LaunchSparseRows(Limits<T>(), kDTypeOf<T>, args, nullptr));
+    ThrowIfFailed(cuda::LaunchSparseRows(Limits<T>(), kDTypeOf<T>, args, false, nullptr));
     ThrowIfFailed(cudaDeviceSynchronize());
     result.y = y.template Host<T>();
     result.active = active.Host<int32_t>();

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <stdexcept>
 
 #include "formats/dtype.h"
 #include "kernels/cpu/target.h"
@@ -150,6 +151,10 @@ TEST(Float16, AgreesWithTheProcessorToTheBit) {
   EXPECT_EQ(0u, different);
 }
 #endif
+
+TEST(DType, ANumberThatNamesNoFormatIsNoSuccess) {
+  EXPECT_THROW(WithFormat(static_cast<DType>(99), [](auto) { return 0; }), std::invalid_argument);
+}
 
 TEST(Reference, RoundsADoubleOnce) {
   // A hair above the middle of two float16 numbers: through float it would fall on the middle and go down.

@@ -26,6 +26,47 @@ TEST_F(OrtCuda, SparseGatedMlpEqualsReferenceAndCpuInFloat) { ExpectEveryMlpMatc
 TEST_F(OrtCuda, SparseGatedMlpEqualsReferenceAndCpuInFloat16) { ExpectEveryMlpMatches<F16>(); }
 TEST_F(OrtCuda, SparseGatedMlpEqualsReferenceAndCpuInBfloat16) { ExpectEveryMlpMatches<BF16>(); }
 
+// With the norm in front of it, against double sums.
+template <class T>
+void ExpectNormedMlpMatches(int64_t rows, int64_t hidden, int64_t intermediate) {
+  SCOPED_TRACE(std::string(NameOf(OnnxOf<T>::kDType)) + " " + std::to_string(rows) + " x " +
+               std::to_string(hidden) + " x " + std::to_string(intermediate));
+  const NormCase<T> norm(rows, hidden, rows, static_cast<uint32_t>(rows));
+  std::vector<double> normed;
+  std::vector<T> sum;
+  norm.Reference(&sum, &normed);
+  MlpCase<T> mlp(rows, hidden, intermediate, 20, true);
+  for (size_t i = 0; i < normed.size(); ++i) mlp.x[i] = T::FromFloat(static_cast<float>(normed[i]));
+  const auto a = reference::Activations<T>(mlp.Args());
+  mlp.ThresholdsInGaps(a, 0.2f);
+  const auto kept = reference::Mask(mlp.Args(), a);
+  const std::string model = ModelBytes(NormedMlpGraph(OnnxOf<T>::kModel));
+  const Session gpu(GpuRuntime(), CudaSession(model, false));
+  const auto inputs = NormedMlpInputs(mlp, norm, {1, rows}, {1, rows});
+  const auto got = gpu.Run(inputs, {"Y", "active", "sum"});
+  EXPECT_EQ(0, std::memcmp(got[2].bytes.data(), sum.data(), got[2].bytes.size())) << "sum";
+  EXPECT_LE(RelativeError(got[0].template As<T>(), reference::Output<T>(mlp.Args(), a, kept)),
+            2 * ToleranceOf(OnnxOf<T>::kDType));  // that of the norm, and that of the MLP
+  const auto active = got[1].template As<int32_t>();
+  for (size_t row = 0; row < active.size(); ++row) {
+    const auto begin = kept.begin() + static_cast<int64_t>(row) * intermediate;
+    EXPECT_EQ(std::accumulate(begin, begin + intermediate, 0), active[row]) << "row " << row;
+  }
+  EXPECT_TRUE(SameBits(got, gpu.Run(inputs, {"Y", "active", "sum"}))) << "a second run differs";
+}
+
+template <class T>
+void ExpectEveryNormedMlpMatches() {
+  for (int64_t rows : {1, 2, 8, 11}) {
+    ExpectNormedMlpMatches<T>(rows, 37, 29);
+    ExpectNormedMlpMatches<T>(rows, 2048, 264);
+  }
+}
+
+TEST_F(OrtCuda, SkipRmsNormSparseGatedMlpEqualsReferenceInFloat) { ExpectEveryNormedMlpMatches<F32>(); }
+TEST_F(OrtCuda, SkipRmsNormSparseGatedMlpEqualsReferenceInFloat16) { ExpectEveryNormedMlpMatches<F16>(); }
+TEST_F(OrtCuda, SkipRmsNormSparseGatedMlpEqualsReferenceInBfloat16) { ExpectEveryNormedMlpMatches<BF16>(); }
+
 TEST_F(OrtCuda, ZeroRowsAndZeroNeurons) {
   const std::string model = ModelBytes(MlpGraph(kFloat));
   const Session gpu(GpuRuntime(), CudaSession(model, false));

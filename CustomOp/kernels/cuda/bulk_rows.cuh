@@ -257,6 +257,7 @@ __global__ void __launch_bounds__(kBulkThreads, 1)
   {
     uint4 x[Size::kChunks];
     const int g = lane >> 2, t = lane & 3;
+    WaitForPreviousKernel();  // which may have made x
     const auto* row =
         reinterpret_cast<const uint4*>(static_cast<const T*>(args.x) + (group.first + g) * Hidden) +
         warp * (Size::kBytes / 16) + t;

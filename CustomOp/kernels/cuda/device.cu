@@ -6,6 +6,7 @@
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/elementwise.h"
 #include "kernels/cuda/on_device.h"
+#include "kernels/cuda/skip_rms_norm.h"
 #include "kernels/cuda/sparse_row.h"
 #include "kernels/cuda/sparse_rows.h"
 
@@ -24,6 +25,7 @@ int LoadSparseGatedMlp(DType dtype, int device) {
       if (const int error = LoadSparseRow(plan, dtype, hidden); error != 0) return error;
     }
     if (const int error = LoadSparseRows(limits, dtype); error != 0) return error;
+    if (const int error = LoadSkipRmsNorm(dtype); error != 0) return error;
     return LoadDenseRows(dtype);
   });
 }

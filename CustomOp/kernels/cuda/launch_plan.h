@@ -9,6 +9,7 @@
 #include "formats/dtype.h"
 #include "formats/portable.h"
 #include "kernels/cuda/device_limits.h"
+#include "kernels/cuda/size_list.h"
 #include "kernels/cuda/sparse_rows.h"
 
 namespace cats::cuda {

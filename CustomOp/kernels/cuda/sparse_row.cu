@@ -122,7 +122,7 @@ int LaunchSparseRow(const SparseRowPlan& plan, DType dtype, const SparseRowArgs&
   if (!plan.fused) {
     DeviceLimits limits;
     if (const int error = ReadCurrentLimits(&limits); error != 0) return error;
-    return LaunchSparseRows(limits, dtype, AsRows(args), stream);
+    return LaunchSparseRows(limits, dtype, AsRows(args), false, stream);
   }
   const FusedKernel fused = FusedOf(dtype, args.hidden);
   if (fused.kernel == nullptr) return cudaErrorInvalidValue;

@@ -65,6 +65,41 @@ __device__ __forceinline__ void FinishColumns(const SparseRowArgs& args, const B
   }
 }
 
+// s.x by the first kNormThreads threads of each block: every block needs all of it, and while its first gate
+// rows are on their way it has the time. One block writes the sum. Waits for the kernel before.
+template <class T, int Hidden>
+__device__ __forceinline__ void NormalizeX(const SparseRowArgs& args, bool writes_sum,
+                                           SparseRowShared<T, Hidden>& s) {
+  constexpr int kGroups = RowSize<T, Hidden>::kBytes / 16;
+  static_assert(kGroups % kNormThreads == 0);
+  constexpr int kPerThread = kGroups / kNormThreads;
+  uint4 sum[kPerThread], skip[kPerThread], weight[kPerThread];
+#pragma unroll
+  for (int k = 0; k < kPerThread; ++k) {
+    weight[k] = static_cast<const uint4*>(args.norm_weight)[k * kNormThreads + threadIdx.x];
+  }
+  WaitForPreviousKernel();
+  const float epsilon = *args.norm_epsilon;
+#pragma unroll
+  for (int k = 0; k < kPerThread; ++k) {
+    sum[k] = static_cast<const uint4*>(args.x)[k * kNormThreads + threadIdx.x];
+    skip[k] = static_cast<const uint4*>(args.skip)[k * kNormThreads + threadIdx.x];
+  }
+  float squares = 0.0f;
+#pragma unroll
+  for (int k = 0; k < kPerThread; ++k) sum[k] = SumOf<T>(sum[k], skip[k], squares);
+  const float inverse = InverseNorm(squares, static_cast<float>(Hidden), epsilon, s.norm_squares);
+#pragma unroll
+  for (int k = 0; k < kPerThread; ++k) {
+    reinterpret_cast<uint4*>(s.x)[k * kNormThreads + threadIdx.x] = Normalized<T>(sum[k], inverse, weight[k]);
+  }
+  if (!writes_sum) return;
+#pragma unroll
+  for (int k = 0; k < kPerThread; ++k) {
+    static_cast<uint4*>(args.sum)[k * kNormThreads + threadIdx.x] = sum[k];
+  }
+}
+
 template <class T, int Hidden>
 __global__ void __launch_bounds__((RowSize<T, Hidden>::kWarps + 2) * 32, 1)
     SparseRow(const SparseRowArgs args) {
@@ -81,7 +116,11 @@ __global__ void __launch_bounds__((RowSize<T, Hidden>::kWarps + 2) * 32, 1)
   AllowNextKernel();
   if (warp < kWarps) {
     worker.Start();  // before anything else
-    WaitForPreviousKernel();
+    if (args.skip != nullptr && threadIdx.x < kNormThreads) {
+      NormalizeX<T, Hidden>(args, place.block == 0 && args.sum != nullptr, s);
+    } else {
+      WaitForPreviousKernel();
+    }
     for (int r = threadIdx.x; r < kMaxNeuronsPerBlock; r += kWarps * 32) s.found[r] = ~0ull;
   } else {
     if (threadIdx.x == kWarps * 32) {
@@ -93,7 +132,7 @@ __global__ void __launch_bounds__((RowSize<T, Hidden>::kWarps + 2) * 32, 1)
     }
     if (lane < kMaskWords) s.own_mask[lane] = 0;
     WaitForPreviousKernel();
-    if (threadIdx.x == kWarps * 32) {
+    if (threadIdx.x == kWarps * 32 && args.skip == nullptr) {
       BarrierExpect(&s.x_full, Size::kBytes);
       BulkCopy(s.x, args.x, Size::kBytes, &s.x_full, worker.policy);
     }

@@ -10,9 +10,14 @@ struct CUstream_st;  // cudaStream_t points to it
 
 namespace cats::cuda {
 
-// Device pointers, each aligned to sizeof(T); weights are neuron-major. No output overlaps an input.
+// Device pointers, each aligned to sizeof(T); weights are neuron-major. No output overlaps an input. Only the
+// fused kernel takes a skip; it wants x, skip, norm_weight and sum at multiples of 16 bytes.
 struct SparseRowArgs {
   const void* x;                 // T [hidden]
+  const void* skip;              // T [hidden]: the MLP's input is x + skip after its norm; null: it is x
+  const void* norm_weight;       // T [hidden], with skip (kernels/skip_rms_norm.h)
+  const float* norm_epsilon;     // [1], with skip
+  void* sum;                     // T [hidden] with skip, or null: becomes x + skip
   const void* gate;              // T [intermediate, hidden]
   const void* up;                // T [intermediate, hidden]
   const void* down;              // T [intermediate, hidden]

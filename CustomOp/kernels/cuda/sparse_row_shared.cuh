@@ -7,6 +7,7 @@
 #include "kernels/cuda/exchange.cuh"
 #include "kernels/cuda/launch_plan.h"
 #include "kernels/cuda/row_math.cuh"
+#include "kernels/cuda/skip_rms_norm.cuh"
 #include "kernels/cuda/sparse_row.h"
 
 namespace cats::cuda {
@@ -21,7 +22,7 @@ struct RowSize {
   static constexpr int kGroups = kSlabColumns / 4;  // of 4 columns, 16 bytes of sums
   static constexpr int kPerLane = 16 / static_cast<int>(sizeof(T));
   static constexpr int kWarps = FusedWarps(kBytes);
-  static_assert(kBytes % (512 * kSlabs) == 0);
+  static_assert(kBytes % (512 * kSlabs) == 0 && (kWarps == 0 || kWarps >= kNormWarps));
 };
 
 // The block's part of the neurons, and its place among the blocks that add up the same columns.
@@ -60,6 +61,7 @@ struct SparseRowShared {
   int neuron[kMaxDownRows];  // the rows of down that this block adds up, in the order of the sum
   int rank[kMaxBlocks + 1];  // kept neurons of the blocks before each one
   int task[Size::kWarps][kStages];
+  float norm_squares[kNormWarps];
   int gate_next, found_next, found_count, decided, prefetched;
   int down_rows;     // -1: not known yet
   int down_planned;  // how many entries of neuron[] are there

@@ -175,7 +175,7 @@ struct RowWorker {
   // All tasks; then the warp's sums lie where its first stage was.
   __device__ void Run() {
     uint4 x[Size::kChunks];
-    BarrierWait(&s.x_full, 0);
+    if (args.skip == nullptr) BarrierWait(&s.x_full, 0);
 #pragma unroll
     for (int c = 0; c < Size::kChunks; ++c)
       x[c] = ForDot<T>(reinterpret_cast<const uint4*>(s.x)[c * 32 + lane]);

@@ -68,9 +68,10 @@ cudaError_t Load() {
   return error;
 }
 
+// after_norm: the kernel before is ours and lets this one begin.
 template <class T, int R, bool Aligned>
 cudaError_t Run(const DeviceLimits& device, DType dtype, const GatedMlpArgs& args, RowGroup group,
-                cudaStream_t stream) {
+                bool after_norm, cudaStream_t stream) {
   // With our first kernel, not with what came before us.
   const bool overlap = device.compute_capability >= 90 && args.intermediate > 0;
   int parts = DownParts(sizeof(T) == 4, args.hidden);
@@ -82,7 +83,8 @@ cudaError_t Run(const DeviceLimits& device, DType dtype, const GatedMlpArgs& arg
       parts = device.multiprocessors;
       const BulkKernel bulk = BulkKernelOf<T>(args.hidden);
       error =
-          Launch(bulk.kernel, {dim3(static_cast<unsigned>(parts)), kBulkThreads, false, bulk.shared_bytes},
+          Launch(bulk.kernel,
+                 {dim3(static_cast<unsigned>(parts)), kBulkThreads, after_norm && overlap, bulk.shared_bytes},
                  stream, args, group);
     }
   }
@@ -127,26 +129,28 @@ cudaError_t Load(const DeviceLimits& device, DType dtype) {
 
 template <class T, bool Aligned>
 cudaError_t Run(const DeviceLimits& device, DType dtype, const GatedMlpArgs& args, RowGroup group,
-                cudaStream_t stream) {
+                bool after_norm, cudaStream_t stream) {
   switch (RowsCompiled(group.count)) {
     case 1:
-      return Run<T, 1, Aligned>(device, dtype, args, group, stream);
+      return Run<T, 1, Aligned>(device, dtype, args, group, after_norm, stream);
     case 2:
-      return Run<T, 2, Aligned>(device, dtype, args, group, stream);
+      return Run<T, 2, Aligned>(device, dtype, args, group, after_norm, stream);
     case 4:
-      return Run<T, 4, Aligned>(device, dtype, args, group, stream);
+      return Run<T, 4, Aligned>(device, dtype, args, group, after_norm, stream);
     default:
-      return Run<T, 8, Aligned>(device, dtype, args, group, stream);
+      return Run<T, 8, Aligned>(device, dtype, args, group, after_norm, stream);
   }
 }
 
 template <class T>
-cudaError_t Run(const DeviceLimits& device, DType dtype, const GatedMlpArgs& args, cudaStream_t stream) {
+cudaError_t Run(const DeviceLimits& device, DType dtype, const GatedMlpArgs& args, bool after_norm,
+                cudaStream_t stream) {
   const bool aligned = IsAligned<T>(args);
   for (int64_t first = 0; first < args.rows; first += kRowGroup) {
     const RowGroup group = {first, static_cast<int>(std::min<int64_t>(kRowGroup, args.rows - first))};
-    const cudaError_t error = aligned ? Run<T, true>(device, dtype, args, group, stream)
-                                      : Run<T, false>(device, dtype, args, group, stream);
+    const cudaError_t error = aligned
+                                  ? Run<T, true>(device, dtype, args, group, after_norm && first == 0, stream)
+                                  : Run<T, false>(device, dtype, args, group, false, stream);
     if (error != cudaSuccess) return error;
   }
   return cudaSuccess;
@@ -158,8 +162,9 @@ int LoadSparseRows(const DeviceLimits& device, DType dtype) {
   return WithFormat(dtype, [&]<class T>(T) { return Load<T>(device, dtype); });
 }
 
-int LaunchSparseRows(const DeviceLimits& device, DType dtype, const GatedMlpArgs& args, CUstream_st* stream) {
-  return WithFormat(dtype, [&]<class T>(T) { return Run<T>(device, dtype, args, stream); });
+int LaunchSparseRows(const DeviceLimits& device, DType dtype, const GatedMlpArgs& args, bool after_norm,
+                     CUstream_st* stream) {
+  return WithFormat(dtype, [&]<class T>(T) { return Run<T>(device, dtype, args, after_norm, stream); });
 }
 
 }  // namespace cats::cuda

@@ -10,6 +10,7 @@
 #include "formats/dtype.h"
 #include "formats/portable.h"
 #include "kernels/cuda/device_limits.h"
+#include "kernels/cuda/size_list.h"
 #include "kernels/gated_mlp.h"
 
 struct CUstream_st;  // cudaStream_t points to it
@@ -23,18 +24,6 @@ constexpr int kDownWarps = 8;     // warps of a block of the second kernel
 constexpr int kDownColumns = 64;  // of a warp of the second kernel, 16-bit formats
 constexpr int kDownBlocks = 264;  // of the second kernel, about: 2 for each of 132 multiprocessors
 constexpr int kMaxDownParts = 66;
-
-// Sizes that something is compiled for.
-template <int... Sizes>
-struct SizeList {
-  static constexpr int kAll[sizeof...(Sizes)] = {Sizes...};
-  CATS_HD static constexpr bool Has(int64_t size) { return ((size == Sizes) || ...); }
-  // use.template operator()<Size>() for that size; false where it is not one of them.
-  template <class Use>
-  static bool With(int64_t size, Use&& use) {
-    return ((size == Sizes && (use.template operator()<Sizes>(), true)) || ...);
-  }
-};
 
 // Hidden sizes for which one kernel fetches all its rows by bulk copies, in 16-bit formats.
 using BulkHidden = SizeList<2048, 3072, 4096, 5120, 6144>;
@@ -100,6 +89,9 @@ inline size_t SparseRowsScratchBytes(DType dtype, int64_t rows, int64_t intermed
 int LoadSparseRows(const DeviceLimits& device, DType dtype);
 
 // Device pointers, aligned to sizeof(T); args.scratch: SparseRowsScratchBytes, aligned to 16, any contents.
-int LaunchSparseRows(const DeviceLimits& device, DType dtype, const GatedMlpArgs& args, CUstream_st* stream);
+// after_norm: the kernel before in the stream is LaunchSkipRmsNorm's, which made args.x and nothing else that
+// is read here; the weights may be asked for while it runs.
+int LaunchSparseRows(const DeviceLimits& device, DType dtype, const GatedMlpArgs& args, bool after_norm,
+                     CUstream_st* stream);
 
 }  // namespace cats::cuda
