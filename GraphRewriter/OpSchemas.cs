@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The operators of domain ai.cats as the rewriter writes them: the C# twin of docs/op-spec.md.
+// The operators of domain ai.cats as graphs hold them, in files or in memory: the C# twin of docs/op-spec.md.
 namespace CatsOnnx.GraphRewriter;
 
 /// <summary>One operator.</summary>
@@ -46,6 +46,22 @@ public static class OpSchemas
     public static OpSchema GateObserver { get; } = new(
         "GateObserver", ["A", "U", "weight", "mask"], 2, ["Y", "counts", "up_abs_sum", "tokens"], []);
 
-    /// <summary>Every operator that this version writes.</summary>
-    public static IReadOnlyList<OpSchema> All { get; } = [CatsThreshold, SparseGatedMlp, GateObserver];
+    /// <summary>
+    /// The fused MLP with the residual addition and the RMS norm before it; in graphs in memory alone
+    /// (<see cref="Passes.FuseSkipRMSNorm"/>), no file has it. X: T [..., H], skip: T, the shape of X, or that without or with 1 as
+    /// first dimension, norm_weight: T [H], norm_epsilon: float [], the rest as <see cref="SparseGatedMlp"/>'s; Y: T [..., H],
+    /// active: int32 [...], sum: T [..., H], which is X + skip rounded to T.
+    /// </summary>
+    public static OpSchema SkipRMSNormSparseGatedMlp { get; } = new(
+        "SkipRMSNormSparseGatedMlp",
+        [
+            "X", "skip", "norm_weight", "norm_epsilon",
+            "gate", "up", "down", "threshold", "gate_bias", "up_bias", "down_bias", "threshold_scale",
+        ],
+        8,
+        ["Y", "active", "sum"],
+        ["activation", "selector", "screen"]);
+
+    /// <summary>Every operator that this version puts into graphs; <see cref="SkipRMSNormSparseGatedMlp"/> never into a file.</summary>
+    public static IReadOnlyList<OpSchema> All { get; } = [CatsThreshold, SparseGatedMlp, SkipRMSNormSparseGatedMlp, GateObserver];
 }

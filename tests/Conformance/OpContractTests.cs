@@ -31,6 +31,7 @@ public sealed class OpContractTests
 
     [Theory]
     [InlineData("SparseGatedMlp")]
+    [InlineData("SkipRMSNormSparseGatedMlp")]
     [InlineData("CatsThreshold")]
     [InlineData("GateObserver")]
     public void Inputs_outputs_and_attributes_are_the_same_in_all_three(string name)
@@ -53,6 +54,7 @@ public sealed class OpContractTests
 
     [Theory]
     [InlineData("SparseGatedMlp")]
+    [InlineData("SkipRMSNormSparseGatedMlp")]
     [InlineData("CatsThreshold")]
     [InlineData("GateObserver")]
     public void Every_operator_has_a_CPU_kernel_for_each_type(string name)

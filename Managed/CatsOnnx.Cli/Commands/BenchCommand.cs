@@ -21,10 +21,11 @@ internal static class BenchCommand
         Option<string[]> prefill = Many("--prefill", "Lengths of prompts to time; default none", "N...");
         Option<int?> context = Arguments.AtLeast("--context", "Tokens before the first timed one; default 512 on a GPU, 32 on the CPU", 1);
         Option<int?> steps = Arguments.AtLeast("--steps", "Tokens to time; default 64", 1);
+        Option<bool> unfused = new("--no-fused-norms") { Description = "On a GPU: the norms before the sparse MLPs stay nodes of their own" };
         Option<string?> work = new("--work") { Description = "Folder for the models (three times the weights' bytes); default the system's temporary one", HelpName = "FOLDER" };
         Command command = new("bench", "Times a model dense and sparse in one run: tokens, MLPs, share of the memory's speed")
         {
-            model, shape, dtype, text, sparsity, rows, prefill, context, steps, work,
+            model, shape, dtype, text, sparsity, rows, prefill, context, steps, unfused, work,
         };
         DeviceOptions device = new(command);
         command.Validators.Add(result =>
@@ -55,6 +56,7 @@ internal static class BenchCommand
                     Prefill = Whole(parsed.GetValue(prefill), "--prefill", []),
                     Context = parsed.GetValue(context) ?? (placement.Device.IsCpu ? 32 : 512),
                     Steps = parsed.GetValue(steps) ?? 64,
+                    FuseNorms = parsed.GetValue(unfused) ? false : null,
                     Work = parsed.GetValue(work),
                     Placement = placement,
                 },

@@ -32,6 +32,9 @@ internal sealed record BenchRequest
 
     public required int Steps { get; init; }
 
+    /// <summary>Whether norms join the sparse MLPs' kernels; null: as sessions have it by default.</summary>
+    public bool? FuseNorms { get; init; }
+
     public string? Work { get; init; }
 
     public required Placement Placement { get; init; }

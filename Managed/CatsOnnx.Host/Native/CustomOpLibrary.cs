@@ -13,6 +13,7 @@ internal static class CustomOpLibrary
 
     private static readonly Lock s_lock = new();
     private static nint s_handle;
+    private static IReadOnlySet<string>? s_cudaOps;
 
     /// <summary>The library's file name on this system.</summary>
     public static string FileName { get; } = OperatingSystem.IsWindows() ? "cats_onnx.dll"
@@ -72,6 +73,34 @@ internal static class CustomOpLibrary
             return description.RootElement.TryGetProperty("cuda_architectures", out System.Text.Json.JsonElement architectures)
                 && architectures.ValueKind == System.Text.Json.JsonValueKind.String;
         }
+    }
+
+    /// <summary>Whether the library has a CUDA kernel for an operator; false where it is nowhere. What it says is read once.</summary>
+    /// <param name="op">The operator's name.</param>
+    public static bool HasCudaKernel(string op)
+    {
+        if (s_cudaOps is null)
+        {
+            if (!TryExport("CatsDescribeOps", out _))
+            {
+                return false; // not kept: it may be there the next time
+            }
+
+            s_cudaOps = CudaOps(Describe());
+        }
+
+        return s_cudaOps.Contains(op);
+    }
+
+    /// <summary>The operators that have a CUDA kernel.</summary>
+    /// <param name="description">What <see cref="Describe"/> gives.</param>
+    internal static IReadOnlySet<string> CudaOps(string description)
+    {
+        using System.Text.Json.JsonDocument document = System.Text.Json.JsonDocument.Parse(description);
+        return document.RootElement.GetProperty("ops").EnumerateArray()
+            .Where(op => op.GetProperty("kernels").EnumerateArray().Any(kernel => kernel.GetProperty("device").GetString() == "cuda"))
+            .Select(op => op.GetProperty("name").GetString()!)
+            .ToHashSet(StringComparer.Ordinal);
     }
 
     /// <summary>How many kernels ONNX Runtime made for a device (0 the CPU, 1 CUDA) in this process; 0 where the library is

@@ -11,6 +11,12 @@ namespace CatsOnnx.Session;
 /// <param name="Index">Which one of them, from 0.</param>
 public readonly record struct Device(string Kind, int Index)
 {
+    // Bits of ONNX Runtime's attention kernels: Flash 1, memory-efficient 2, unfused 16; its cuDNN bit, 8, is left out. On compute
+    // capability 9.0 and newer ONNX Runtime prefers cuDNN's attention, which gives one of two results by chance once a context passes
+    // 64 tokens (H100: the same request, the same cache, other logits from the 65th position on); Flash gives the same bits every time.
+    // https://github.com/microsoft/onnxruntime/blob/main/docs/contrib_ops/cuda/gqa.md, section 9; XQA is no part of these bits.
+    private const string RepeatableAttention = "19";
+
     /// <summary>The CPU.</summary>
     public static Device Cpu { get; } = new("cpu", 0);
 
@@ -90,6 +96,7 @@ public readonly record struct Device(string Kind, int Index)
             ["user_compute_stream"] = stream.ToString(CultureInfo.InvariantCulture),
             ["enable_cuda_graph"] = graph ? "1" : "0",
             ["arena_extend_strategy"] = "kSameAsRequested", // weights fill a GPU; doubling arenas do not fit beside them
+            ["sdpa_kernel"] = RepeatableAttention,
         };
         foreach ((string name, string value) in more)
         {

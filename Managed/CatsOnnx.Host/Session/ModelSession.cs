@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // An InferenceSession whose graph is understood as a language model.
+using CatsOnnx.GraphRewriter;
 using CatsOnnx.GraphRewriter.Model;
 using CatsOnnx.GraphRewriter.Passes;
+using CatsOnnx.GraphRewriter.Proto;
 using CatsOnnx.Memory;
 using CatsOnnx.Native;
+using Google.Protobuf;
 using Microsoft.ML.OnnxRuntime;
 
 namespace CatsOnnx.Session;
@@ -21,13 +24,14 @@ public sealed class ModelSession : IDisposable
     private int _cudaGraphs;
     private bool _disposed;
 
-    private ModelSession(Opened opened, ModelFolder folder, ModelSignature signature, ModelSessionOptions options)
+    private ModelSession(Opened opened, int fusedNorms, ModelFolder folder, ModelSignature signature, ModelSessionOptions options)
     {
         Inference = opened.Session;
         Place = opened.Place;
         UsesCudaGraph = opened.Graph;
         CudaGraphRefusal = opened.GraphRefusal;
         CatsKernels = opened.Kernels;
+        FusedNorms = fusedNorms;
         Folder = folder;
         Signature = signature;
         Options = options;
@@ -60,6 +64,10 @@ public sealed class ModelSession : IDisposable
     /// <summary>Where the nodes of ai.cats were placed.</summary>
     public CatsPlacement CatsKernels { get; }
 
+    /// <summary>How many sparse MLPs do the residual addition and the norm before them in their own kernel
+    /// (<see cref="ModelSessionOptions.FuseNorms"/>).</summary>
+    public int FusedNorms { get; }
+
     /// <summary>Whether decoding may replay a CUDA graph.</summary>
     public bool UsesCudaGraph { get; }
 
@@ -76,25 +84,32 @@ public sealed class ModelSession : IDisposable
     internal Lock RunLock { get; } = new();
 
     /// <summary>Opens the graph of a folder. Where its configuration has a sliding window that the exporter left out of the
-    /// attention nodes, they get it in memory (<see cref="SlidingWindow"/>).</summary>
+    /// attention nodes, they get it in memory (<see cref="SlidingWindow"/>); where <see cref="ModelSessionOptions.FuseNorms"/> asks for
+    /// it, sparse MLPs take in the norms before them. Neither changes the file.</summary>
     /// <param name="folder">The model.</param>
     /// <param name="options">Device, threads and more, or null for the default ones.</param>
     /// <exception cref="InvalidDataException">ONNX Runtime cannot load the graph, or it is no language model that is understood.</exception>
+    /// <exception cref="InvalidModelException">The graph is to be changed in memory, and its file or external data is damaged.</exception>
     /// <exception cref="DllNotFoundException">The model uses ai.cats and the native library is nowhere.</exception>
     public static ModelSession Open(ModelFolder folder, ModelSessionOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(folder);
         options ??= new ModelSessionOptions();
-        if (folder.Config.SlidingWindow is not null)
+        bool usesCats = CatsDomain.IsImported(folder.ModelPath);
+        bool fuses = usesCats && Fuses(options);
+        if (folder.Config.SlidingWindow is not null || fuses)
         {
-            OnnxModel graph = OnnxModel.Load(folder.ModelPath);
-            if (SlidingWindow.Apply(graph.Proto.Graph, folder.Config) > 0)
+            // ONNX Runtime reads the external data itself, and takes a file with several hard links.
+            OnnxModel graph = OnnxModel.Load(folder.ModelPath, allowHardLinks: true);
+            int windows = SlidingWindow.Apply(graph.Proto.Graph, folder.Config);
+            int norms = fuses ? FuseSkipRMSNorm.Apply(graph) : 0;
+            if (windows + norms > 0)
             {
-                return Open(graph.ToBytes(), folder, options);
+                return Create(graph.ToBytes(), folder, options, [], norms);
             }
         }
 
-        return Create(folder, options, CatsDomain.IsImported(folder.ModelPath), null, [], made => new InferenceSession(folder.ModelPath, made));
+        return Create(folder, options, usesCats, 0, null, [], made => new InferenceSession(folder.ModelPath, made));
     }
 
     /// <summary>Opens the graph of a folder with an output of active neurons for each sparse layer, in memory alone.</summary>
@@ -128,7 +143,8 @@ public sealed class ModelSession : IDisposable
         return Open(copy, folder, options, [.. counts.Select(count => count.Output)]);
     }
 
-    /// <summary>Opens a changed copy of a folder's graph; a configured sliding window is put into it as <see cref="Open(ModelFolder, ModelSessionOptions?)"/> does.</summary>
+    /// <summary>Opens a changed copy of a folder's graph; a configured sliding window is put into it, and norms are fused, as
+    /// <see cref="Open(ModelFolder, ModelSessionOptions?)"/> does.</summary>
     /// <param name="graph">The copy; its attention nodes may change.</param>
     /// <param name="folder">The model that it was made from.</param>
     /// <param name="options">Options, or null for the default ones.</param>
@@ -139,11 +155,20 @@ public sealed class ModelSession : IDisposable
     {
         ArgumentNullException.ThrowIfNull(graph);
         ArgumentNullException.ThrowIfNull(folder);
+        options ??= new ModelSessionOptions();
         SlidingWindow.Apply(graph.Proto.Graph, folder.Config);
-        return Open(graph.ToBytes(), folder, options, extraOutputs);
+        int norms = 0;
+        if (Fuses(options) && graph.Proto.OpsetImport.Any(import => import.Domain == CatsOps.Domain))
+        {
+            graph = graph.Clone(); // the caller's keeps its nodes, so that it can be opened once more, as on the CPU; weights are not copied
+            norms = FuseSkipRMSNorm.Apply(graph);
+        }
+
+        return Create(graph.ToBytes(), folder, options, extraOutputs ?? [], norms);
     }
 
-    /// <summary>Opens a graph in memory, such as a copy with outputs added.</summary>
+    /// <summary>Opens a graph in memory, such as a copy with outputs added; norms are fused as
+    /// <see cref="Open(ModelFolder, ModelSessionOptions?)"/> does.</summary>
     /// <param name="model">The bytes of an ONNX model.</param>
     /// <param name="folder">The model that it was made from: external data is relative to its
     /// <see cref="ModelFolder.ModelDirectory"/>.</param>
@@ -156,7 +181,13 @@ public sealed class ModelSession : IDisposable
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(folder);
         options ??= new ModelSessionOptions();
-        return Create(folder, options, CatsDomain.IsImported(model), folder.ModelDirectory, extraOutputs ?? [], made => new InferenceSession(model, made));
+        int norms = 0;
+        if (CatsDomain.IsImported(model) && Fuses(options))
+        {
+            (model, norms) = Fused(model);
+        }
+
+        return Create(model, folder, options, extraOutputs ?? [], norms);
     }
 
     /// <summary>Runs one window without a past and gives its logits and extra outputs. One call at a time; for several at
@@ -210,10 +241,44 @@ public sealed class ModelSession : IDisposable
         }
     }
 
+    // Asked for models with nodes of ai.cats alone: others do not load the native library to be looked at.
+    private static bool Fuses(ModelSessionOptions options) => options.UseCatsKernels != false
+        && (options.FuseNorms ?? (!options.Device.IsCpu && CustomOpLibrary.HasCudaKernel(OpSchemas.SkipRMSNormSparseGatedMlp.Name)));
+
+    // Parsing copies inline weights, so it is left out where there is no norm to fuse. What does not parse goes on as it is: ONNX
+    // Runtime says what is wrong with it.
+    private static (byte[] Model, int Norms) Fused(byte[] model)
+    {
+        if (model.AsSpan().IndexOf("SkipSimplifiedLayerNormalization"u8) < 0)
+        {
+            return (model, 0);
+        }
+
+        try
+        {
+            ModelProto proto = ModelProto.Parser.ParseFrom(model);
+            int norms = FuseSkipRMSNorm.Apply(proto);
+            return (norms > 0 ? proto.ToByteArray() : model, norms);
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            return (model, 0);
+        }
+    }
+
+    private static ModelSession Create(
+        byte[] model, ModelFolder folder, ModelSessionOptions options, IReadOnlyCollection<string> extraOutputs, int fusedNorms)
+    {
+        bool usesCats = CatsDomain.IsImported(model);
+        string weights = folder.ModelDirectory;
+        return Create(folder, options, usesCats, fusedNorms, weights, extraOutputs, made => new InferenceSession(model, made));
+    }
+
     private static ModelSession Create(
         ModelFolder folder,
         ModelSessionOptions options,
         bool usesCats,
+        int fusedNorms,
         string? externalDataFolder,
         IReadOnlyCollection<string> extraOutputs,
         Func<SessionOptions, InferenceSession> open)
@@ -233,7 +298,7 @@ public sealed class ModelSession : IDisposable
                 opened = Open(graph: false, error.Message);
             }
 
-            ModelSession session = new(opened, folder, ModelSignature.Read(opened.Session, folder, extraOutputs), options);
+            ModelSession session = new(opened, fusedNorms, folder, ModelSignature.Read(opened.Session, folder, extraOutputs), options);
             options.Opened?.Invoke(session);
             return session;
         }

@@ -29,7 +29,15 @@ public sealed record ModelSessionOptions
     /// Runtime can capture its graph. True: opening fails where that cannot be.</summary>
     public bool? CudaGraph { get; init; }
 
-    /// <summary>Options of ONNX Runtime's CUDA provider by name, such as use_tf32 or gpu_mem_limit.</summary>
+    /// <summary>Whether the residual addition and the norm before each sparse MLP join its kernel, in memory alone: the file keeps its
+    /// nodes. Null: on a GPU, where the native library has a CUDA kernel for it. True: on the CPU too, where it is no faster; opening
+    /// fails where the library does not know the operator. False: never. Without the ai.cats kernels
+    /// (<see cref="UseCatsKernels"/> false) it is never done.</summary>
+    public bool? FuseNorms { get; init; }
+
+    /// <summary>Options of ONNX Runtime's CUDA provider by name, such as use_tf32 or gpu_mem_limit. They go before the ones that
+    /// sessions have by default, among them sdpa_kernel, which is "19": attention by Flash (1), else memory-efficient (2), else unfused
+    /// (16), so that a request repeated gives the same bits; "0" leaves the choice to ONNX Runtime.</summary>
     public IReadOnlyDictionary<string, string> CudaProviderOptions { get; init; } = new Dictionary<string, string>();
 
     /// <summary>Called with ONNX Runtime's options last, to set what is not here.</summary>

@@ -55,6 +55,18 @@ internal static class SessionCheck
             findings.Problem("ai.cats", $"the model is sparse, and none of its nodes runs on the library's kernels", "see the findings on the library above");
         }
 
+        document["fused_norms"] = device.IsCpu ? null : session.FusedNorms;
+        if (!device.IsCpu && session.FusedNorms > 0)
+        {
+            findings.Ok("norms", $"{session.FusedNorms} run inside the kernels of the sparse MLPs after them");
+        }
+        else if (!device.IsCpu && sparse)
+        {
+            findings.Note(
+                "norms",
+                $"none runs inside a sparse MLP's kernel: no CUDA kernel for that, or no norm with residual addition that feeds an MLP alone");
+        }
+
         document["cuda_graph"] = device.IsCpu ? null : session.UsesCudaGraph;
         document["cuda_graph_refusal"] = session.CudaGraphRefusal;
         if (session.CudaGraphRefusal is { } refusal)

@@ -60,6 +60,20 @@ public sealed class CustomOpLibraryTests : IDisposable
     }
 
     [Fact]
+    public void Operators_with_a_cuda_kernel_are_read_from_the_description()
+    {
+        IReadOnlySet<string> ops = CustomOpLibrary.CudaOps("""
+            {"ops": [
+              {"name": "A", "kernels": [{"device": "cpu", "dtype": "float"}, {"device": "cuda", "dtype": "float16"}]},
+              {"name": "B", "kernels": [{"device": "cpu", "dtype": "float"}]},
+              {"name": "C", "kernels": []}]}
+            """);
+        Assert.Equal(["A"], ops);
+        Assert.Equal(CustomOpLibrary.HasCuda, CustomOpLibrary.HasCudaKernel("SparseGatedMlp"));
+        Assert.False(CustomOpLibrary.HasCudaKernel("NoSuchOperator"));
+    }
+
+    [Fact]
     public void Registering_from_many_threads_is_safe()
     {
         using SessionOptions shared = new();
