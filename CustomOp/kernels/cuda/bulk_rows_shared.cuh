@@ -64,10 +64,10 @@ struct BulkBlock {
   }
 };
 
-// A load that stays where it is written.
+// A load that stays where it is written, from L2: the kernel before may have written it while this one ran.
 __device__ __forceinline__ uint4 LoadNow(const uint4* p) {
   uint4 v;
-  asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];"
+  asm volatile("ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];"
                : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
                : "l"(p)
                : "memory");

@@ -3,10 +3,8 @@
 using CatsOnnx.GraphRewriter;
 using CatsOnnx.GraphRewriter.Model;
 using CatsOnnx.GraphRewriter.Passes;
-using CatsOnnx.GraphRewriter.Proto;
 using CatsOnnx.Memory;
 using CatsOnnx.Native;
-using Google.Protobuf;
 using Microsoft.ML.OnnxRuntime;
 
 namespace CatsOnnx.Session;
@@ -96,7 +94,7 @@ public sealed class ModelSession : IDisposable
         ArgumentNullException.ThrowIfNull(folder);
         options ??= new ModelSessionOptions();
         bool usesCats = CatsDomain.IsImported(folder.ModelPath);
-        bool fuses = usesCats && Fuses(options);
+        bool fuses = usesCats && NormFusion.IsWanted(options);
         if (folder.Config.SlidingWindow is not null || fuses)
         {
             // ONNX Runtime reads the external data itself, and takes a file with several hard links.
@@ -158,7 +156,7 @@ public sealed class ModelSession : IDisposable
         options ??= new ModelSessionOptions();
         SlidingWindow.Apply(graph.Proto.Graph, folder.Config);
         int norms = 0;
-        if (Fuses(options) && graph.Proto.OpsetImport.Any(import => import.Domain == CatsOps.Domain))
+        if (NormFusion.IsWanted(options) && graph.Proto.OpsetImport.Any(import => import.Domain == CatsOps.Domain))
         {
             graph = graph.Clone(); // the caller's keeps its nodes, so that it can be opened once more, as on the CPU; weights are not copied
             norms = FuseSkipRMSNorm.Apply(graph);
@@ -182,9 +180,9 @@ public sealed class ModelSession : IDisposable
         ArgumentNullException.ThrowIfNull(folder);
         options ??= new ModelSessionOptions();
         int norms = 0;
-        if (CatsDomain.IsImported(model) && Fuses(options))
+        if (CatsDomain.IsImported(model) && NormFusion.IsWanted(options))
         {
-            (model, norms) = Fused(model);
+            (model, norms) = NormFusion.Apply(model);
         }
 
         return Create(model, folder, options, extraOutputs ?? [], norms);
@@ -238,31 +236,6 @@ public sealed class ModelSession : IDisposable
             ObjectDisposedException.ThrowIf(_disposed, this);
             _users++;
             return new Usage(this);
-        }
-    }
-
-    // Asked for models with nodes of ai.cats alone: others do not load the native library to be looked at.
-    private static bool Fuses(ModelSessionOptions options) => options.UseCatsKernels != false
-        && (options.FuseNorms ?? (!options.Device.IsCpu && CustomOpLibrary.HasCudaKernel(OpSchemas.SkipRMSNormSparseGatedMlp.Name)));
-
-    // Parsing copies inline weights, so it is left out where there is no norm to fuse. What does not parse goes on as it is: ONNX
-    // Runtime says what is wrong with it.
-    private static (byte[] Model, int Norms) Fused(byte[] model)
-    {
-        if (model.AsSpan().IndexOf("SkipSimplifiedLayerNormalization"u8) < 0)
-        {
-            return (model, 0);
-        }
-
-        try
-        {
-            ModelProto proto = ModelProto.Parser.ParseFrom(model);
-            int norms = FuseSkipRMSNorm.Apply(proto);
-            return (norms > 0 ? proto.ToByteArray() : model, norms);
-        }
-        catch (InvalidProtocolBufferException)
-        {
-            return (model, 0);
         }
     }
 

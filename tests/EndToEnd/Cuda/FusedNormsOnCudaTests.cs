@@ -69,7 +69,8 @@ public sealed class FusedNormsOnCudaTests(ITestOutputHelper output) : IDisposabl
             + $"{active} active neurons, {wanted} with norms apart");
         Assert.True(difference <= Tolerances.WholeGraph("float16"), $"logits differ by {difference:g3} of the largest");
         Assert.True(kl < 1e-3, $"KL {kl}");
-        Assert.InRange(active, wanted * 0.999, wanted * 1.001); // float16 rounds a near tie another way
+        double near = 4 + (0.002 * wanted); // float16 rounds a near tie another way
+        Assert.InRange(active, wanted - near, wanted + near);
     }
 
     [Fact]
