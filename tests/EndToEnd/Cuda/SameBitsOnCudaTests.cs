@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The same request again on a GPU: the same logits after every token, the same tokens, the same count of active neurons.
 using CatsOnnx.Generation;
-using CatsOnnx.Sampling;
 using CatsOnnx.Session;
 using CatsOnnx.Tests.Support;
 using CatsOnnx.Tokenization;
@@ -34,11 +33,11 @@ public sealed class SameBitsOnCudaTests(ITestOutputHelper output) : IDisposable
         List<string> differences = [];
         foreach (int every in (int[])[0, 2])
         {
-            List<float[]>? first = null;
+            IReadOnlyList<float[]>? first = null;
             double? sparsity = null;
             for (int run = 0; run < Runs; run++)
             {
-                Recorder recorder = new();
+                LogitsRecorder recorder = new();
                 GenerationOptions options = new() { MaxNewTokens = 60, StopTokens = [], Sampler = recorder, DenseProbeEvery = every };
                 GenerationResult result = generator.Generate(prompt, options, null, Token);
                 first ??= recorder.Rows;
@@ -74,17 +73,5 @@ public sealed class SameBitsOnCudaTests(ITestOutputHelper output) : IDisposable
         }
 
         Assert.True(differences.Count == 0, $"{differences.Count} of {4 * Runs} runs differ; the first: {differences.FirstOrDefault()}");
-    }
-
-    // Another type than Greedy: the device does not choose, and every row of logits is seen.
-    private sealed class Recorder : ISampler
-    {
-        public List<float[]> Rows { get; } = [];
-
-        public int Sample(ReadOnlySpan<float> logits)
-        {
-            Rows.Add(logits.ToArray());
-            return Greedy.Instance.Sample(logits);
-        }
     }
 }
