@@ -117,6 +117,13 @@ GatedMlpArgs CheckedGatedMlp(const OpDefinition& op, DType dtype, OpContext& con
   return args;
 }
 
+bool InferGatedMlpShapes(ShapeContext& context, InferredShape* x) {
+  if (!context.Input(0, x)) return false;
+  context.Output(0, *x);
+  context.Output(1, InferredShape(x->begin(), x->end() - 1));
+  return true;
+}
+
 void RunGatedMlpOnCpu(DType dtype, GatedMlpArgs args, OpContext& context) {
   const int64_t rows = args.rows, hidden = args.hidden, intermediate = args.intermediate;
   if (rows == 0) return;

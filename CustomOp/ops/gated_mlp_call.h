@@ -36,6 +36,9 @@ inline constexpr const char* kReservedGatedMlpAttributes[] = {"alpha", "limit"};
 // The call of `op`, whose inputs from `first` on are those above; makes the outputs Y (0) and active (1).
 GatedMlpArgs CheckedGatedMlp(const OpDefinition& op, DType dtype, OpContext& context, size_t first);
 
+// Of the outputs Y (0) and active (1), from X (0); false where X's is not known.
+bool InferGatedMlpShapes(ShapeContext& context, InferredShape* x);
+
 // Both take scratch from the context. norm: what is done to its x first, into its y; it has no y yet, and
 // args.x is not looked at. Null: nothing, args.x is the MLP's input.
 void RunGatedMlpOnCpu(DType dtype, GatedMlpArgs args, OpContext& context);

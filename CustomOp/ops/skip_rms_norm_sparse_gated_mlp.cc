@@ -82,12 +82,8 @@ struct Kernels {
 };
 
 void InferShapes(ShapeContext& context) {
-  InferredShape shape;
-  if (!context.Input(0, &shape)) return;
-  context.Output(0, shape);
-  context.Output(2, shape);
-  shape.pop_back();
-  context.Output(1, shape);
+  InferredShape x;
+  if (InferGatedMlpShapes(context, &x)) context.Output(2, x);
 }
 
 }  // namespace

@@ -30,11 +30,8 @@ struct Kernels {
 };
 
 void InferShapes(ShapeContext& context) {
-  InferredShape shape;
-  if (!context.Input(0, &shape)) return;
-  context.Output(0, shape);
-  shape.pop_back();
-  context.Output(1, shape);
+  InferredShape x;
+  InferGatedMlpShapes(context, &x);
 }
 
 }  // namespace
