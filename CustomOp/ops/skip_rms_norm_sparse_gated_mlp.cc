@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // SkipRMSNormSparseGatedMlp: the residual addition and RMS norm in front of a sparse MLP, and the MLP. On a
 // GPU one row of both is one kernel.
+#include <algorithm>
+#include <iterator>
+
 #include "ops/checks.h"
 #include "ops/cuda.h"
 #include "ops/gated_mlp_call.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// X + skip -> RMS norm -> SparseGatedMlp becomes one node, whose kernel saves a launch and a round trip of the hidden state in
-// each layer (3 us a layer for one row, on a GPU). In memory alone: the node has no model-local function.
+// X + skip -> RMS norm -> SparseGatedMlp becomes one node, whose kernel for one row saves a launch and a round trip of the hidden
+// state in each layer (docs/decisions/0014). In memory alone: the node has no model-local function.
 //
 //   input  skip                               input  skip
 //     └──┬──┘                                   └──┬──┘

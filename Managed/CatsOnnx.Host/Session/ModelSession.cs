@@ -97,13 +97,13 @@ public sealed class ModelSession : IDisposable
         bool fuses = usesCats && NormFusion.IsWanted(options);
         if (folder.Config.SlidingWindow is not null || fuses)
         {
-            // ONNX Runtime reads the external data itself, and takes a file with several hard links.
-            OnnxModel graph = OnnxModel.Load(folder.ModelPath, allowHardLinks: true);
+            // To be fused is no reason to refuse what opens as it is: ONNX Runtime takes a file with several hard links.
+            OnnxModel graph = OnnxModel.Load(folder.ModelPath, allowHardLinks: folder.Config.SlidingWindow is null);
             int windows = SlidingWindow.Apply(graph.Proto.Graph, folder.Config);
             int norms = fuses ? FuseSkipRMSNorm.Apply(graph) : 0;
             if (windows + norms > 0)
             {
-                return Create(graph.ToBytes(), folder, options, [], norms);
+                return Create(graph.ToBytes(), usesCats, folder, options, [], norms);
             }
         }
 
@@ -155,14 +155,15 @@ public sealed class ModelSession : IDisposable
         ArgumentNullException.ThrowIfNull(folder);
         options ??= new ModelSessionOptions();
         SlidingWindow.Apply(graph.Proto.Graph, folder.Config);
+        bool usesCats = graph.Proto.OpsetImport.Any(import => import.Domain == CatsOps.Domain);
         int norms = 0;
-        if (NormFusion.IsWanted(options) && graph.Proto.OpsetImport.Any(import => import.Domain == CatsOps.Domain))
+        if (usesCats && NormFusion.IsWanted(options))
         {
             graph = graph.Clone(); // the caller's keeps its nodes, so that it can be opened once more, as on the CPU; weights are not copied
             norms = FuseSkipRMSNorm.Apply(graph);
         }
 
-        return Create(graph.ToBytes(), folder, options, extraOutputs ?? [], norms);
+        return Create(graph.ToBytes(), usesCats, folder, options, extraOutputs ?? [], norms);
     }
 
     /// <summary>Opens a graph in memory, such as a copy with outputs added; norms are fused as
@@ -179,13 +180,14 @@ public sealed class ModelSession : IDisposable
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(folder);
         options ??= new ModelSessionOptions();
+        bool usesCats = CatsDomain.IsImported(model);
         int norms = 0;
-        if (CatsDomain.IsImported(model) && NormFusion.IsWanted(options))
+        if (usesCats && NormFusion.IsWanted(options))
         {
             (model, norms) = NormFusion.Apply(model);
         }
 
-        return Create(model, folder, options, extraOutputs ?? [], norms);
+        return Create(model, usesCats, folder, options, extraOutputs ?? [], norms);
     }
 
     /// <summary>Runs one window without a past and gives its logits and extra outputs. One call at a time; for several at
@@ -240,12 +242,8 @@ public sealed class ModelSession : IDisposable
     }
 
     private static ModelSession Create(
-        byte[] model, ModelFolder folder, ModelSessionOptions options, IReadOnlyCollection<string> extraOutputs, int fusedNorms)
-    {
-        bool usesCats = CatsDomain.IsImported(model);
-        string weights = folder.ModelDirectory;
-        return Create(folder, options, usesCats, fusedNorms, weights, extraOutputs, made => new InferenceSession(model, made));
-    }
+        byte[] model, bool usesCats, ModelFolder folder, ModelSessionOptions options, IReadOnlyCollection<string> extraOutputs, int fusedNorms) =>
+        Create(folder, options, usesCats, fusedNorms, folder.ModelDirectory, extraOutputs, made => new InferenceSession(model, made));
 
     private static ModelSession Create(
         ModelFolder folder,

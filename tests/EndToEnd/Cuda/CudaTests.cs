@@ -81,7 +81,7 @@ public sealed class CudaTests(ITestOutputHelper output) : IDisposable
         }
 
         // A prompt in pieces, and one token at a time: other kernels, which may decide another way where an activation is within 4 ulp
-        // of its threshold. So tokens part sooner or later in float16; the distribution behind the prompt stays.
+        // of its threshold. At 90% float16 tokens part early by that; the distribution behind the prompt stays.
         using TokenGenerator pieces = new(session, tokenizer, new TokenGeneratorOptions { PrefillChunk = 3 });
         (LogitsRecorder whole, LogitsRecorder cut) = (new(), new());
         GenerationOptions last = new() { MaxNewTokens = 30, StopTokens = [] };
@@ -90,6 +90,7 @@ public sealed class CudaTests(ITestOutputHelper output) : IDisposable
         double kl = LogitsRecorder.Divergence(whole.Rows[0], cut.Rows[0]);
         output.WriteLine($"a prompt in pieces at {sparsity:P0}: KL {kl:E1}, the first {equal} of 30 tokens equal");
         Assert.InRange(kl, 0, sparsity == 0 ? 1e-3 : 0.1);
+        Assert.True(equal >= 20 || sparsity > 0.5, $"{equal} of 30"); // another path may round a near tie another way in float16
     }
 
     [Theory]

@@ -72,7 +72,7 @@ public sealed class FusedNormsOnCudaTests(ITestOutputHelper output) : IDisposabl
             Assert.True(difference <= Tolerances.WholeGraph("float16"), $"logits differ by {difference:g3} of the largest");
         }
 
-        Assert.InRange(kl, -1e-6, 1e-2);
+        Assert.InRange(kl, -1e-6, tokens > 8 ? 1e-2 : 1e-3);
         double near = 4 + (0.002 * wanted); // float16 rounds a near tie another way
         Assert.InRange(active, wanted - near, wanted + near);
     }
