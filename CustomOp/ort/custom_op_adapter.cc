@@ -2,7 +2,6 @@
 // The callbacks of an OrtCustomOp. ONNX Runtime calls them from C++ code that must not see our exceptions.
 #include "ort/custom_op_adapter.h"
 
-#include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -24,7 +23,9 @@ struct Kernel {
   std::unique_ptr<const DenseProducts> products;  // null: none, or not wanted
 };
 
-constinit std::atomic<int64_t> kernels_made[2] = {};
+// A count of its own for each thread: ONNX Runtime makes a session's kernels on the thread that makes the
+// session, and other threads may be making theirs.
+constinit thread_local int64_t kernels_made[2] = {};
 
 const CustomOp& Self(const OrtCustomOp* op) noexcept { return *static_cast<const CustomOp*>(op); }
 
@@ -156,7 +157,7 @@ OrtStatus* ORT_API_CALL CreateKernel(const OrtCustomOp* op, const OrtApi*, const
     if (self.kernel->wants_products) {
       state->products = DenseProducts::Make(self.api, info, self.kernel->dtype);
     }
-    kernels_made[static_cast<int>(self.kernel->device)].fetch_add(1, std::memory_order_relaxed);
+    ++kernels_made[static_cast<int>(self.kernel->device)];
     *kernel = state.release();
     return nullptr;
   });
@@ -210,7 +211,7 @@ OrtStatus* StatusOf(const OrtApi* api, OrtErrorCode code, const char* message) n
 }
 
 int64_t KernelsMade(Device device) noexcept {
-  return kernels_made[static_cast<int>(device)].load(std::memory_order_relaxed);
+  return kernels_made[static_cast<int>(device)];
 }
 
 std::span<const char* const> ExecutionProvidersOf(Device device) noexcept {

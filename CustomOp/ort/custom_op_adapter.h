@@ -24,7 +24,7 @@ CustomOp MakeCustomOp(const OrtApi* api, const OpDefinition& definition, const O
 // The providers that run kernels of this device.
 std::span<const char* const> ExecutionProvidersOf(Device device) noexcept;
 
-// How many kernels were made for this device in this process.
+// How many kernels were made for this device on this thread.
 int64_t KernelsMade(Device device) noexcept;
 
 ONNXTensorElementDataType OnnxTypeOf(ElementType type, DType dtype) noexcept;

@@ -103,7 +103,7 @@ internal static class CustomOpLibrary
             .ToHashSet(StringComparer.Ordinal);
     }
 
-    /// <summary>How many kernels ONNX Runtime made for a device (0 the CPU, 1 CUDA) in this process; 0 where the library is
+    /// <summary>How many kernels ONNX Runtime made for a device (0 the CPU, 1 CUDA) on this thread; 0 where the library is
     /// nowhere or another version.</summary>
     public static unsafe long KernelsMade(int device) =>
         TryExport("CatsKernelsMade", out nint function) ? ((delegate* unmanaged[Cdecl]<int, long>)function)(device) : 0;

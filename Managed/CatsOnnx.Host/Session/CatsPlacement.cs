@@ -15,6 +15,7 @@ public readonly record struct CatsPlacement(long Cpu, long Cuda)
     /// <returns>The differences by device; negative where the right one is more.</returns>
     public static CatsPlacement operator -(CatsPlacement left, CatsPlacement right) => new(left.Cpu - right.Cpu, left.Cuda - right.Cuda);
 
-    /// <summary>The kernels made in this process so far; none where the native library is not loaded.</summary>
+    /// <summary>The kernels made on this thread so far (ONNX Runtime makes those of a session where the session
+    /// is made); none where the native library is not loaded.</summary>
     internal static CatsPlacement Now() => new(CustomOpLibrary.KernelsMade(0), CustomOpLibrary.KernelsMade(1));
 }
