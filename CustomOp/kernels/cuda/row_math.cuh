@@ -116,6 +116,19 @@ __device__ __forceinline__ uint4 ForDot(uint4 x) {
   return sizeof(T) == 4 ? x : make_uint4(x.x, x.z, x.y, x.w);
 }
 
+// What the accumulators of all lanes come to.
+template <class T>
+__device__ __forceinline__ float DotOf(const float (&sum)[4][4], int lane) {
+  if constexpr (sizeof(T) == 4) {
+    return SumOfWarp((sum[0][0] + sum[1][0]) + (sum[2][0] + sum[3][0]));
+  } else {
+    const int segment = lane >> 2;
+    const float even = (sum[0][0] + sum[2][0]) + (sum[1][2] + sum[3][2]);
+    const float odd = (sum[0][1] + sum[2][1]) + (sum[1][3] + sum[3][3]);
+    return SumOfWarp((lane & 3) != (segment >> 1) ? 0.0f : (segment & 1) != 0 ? odd : even);
+  }
+}
+
 template <class T, int Chunks>
 __device__ __forceinline__ float Dot(const uint4* row /* [Chunks * 32] */, const uint4 (&x)[Chunks],
                                      int lane) {
@@ -143,14 +156,44 @@ __device__ __forceinline__ float Dot(const uint4* row /* [Chunks * 32] */, const
       }
     }
   }
-  if constexpr (sizeof(T) == 4) {
-    return SumOfWarp((sum[0][0] + sum[1][0]) + (sum[2][0] + sum[3][0]));
-  } else {
-    const int segment = lane >> 2;
-    const float even = (sum[0][0] + sum[2][0]) + (sum[1][2] + sum[3][2]);
-    const float odd = (sum[0][1] + sum[2][1]) + (sum[1][3] + sum[3][3]);
-    return SumOfWarp((lane & 3) != (segment >> 1) ? 0.0f : (segment & 1) != 0 ? odd : even);
+  return DotOf<T>(sum, lane);
+}
+
+// The same of one row of weights with several rows of x, which lie in shared memory: each with the bits of
+// Dot.
+template <class T, int Rows, int Chunks>
+__device__ __forceinline__ void Dots(const uint4* row /* [Chunks * 32] */,
+                                     const unsigned char (&x)[Rows][Chunks * 512], int lane,
+                                     float (&dot)[Rows]) {
+  constexpr int kAhead = 4;
+  float sum[Rows][4][4] = {};
+#pragma unroll
+  for (int begin = 0; begin < Chunks; begin += kAhead) {
+    uint4 w[kAhead];
+#pragma unroll
+    for (int c = 0; c < kAhead; ++c) {
+      if (begin + c < Chunks) w[c] = row[(begin + c) * 32 + lane];
+    }
+#pragma unroll
+    for (int c = 0; c < kAhead; ++c) {
+      if (begin + c >= Chunks) continue;
+#pragma unroll
+      for (int k = 0; k < Rows; ++k) {
+        const uint4 v = ForDot<T>(reinterpret_cast<const uint4*>(x[k])[(begin + c) * 32 + lane]);
+        if constexpr (sizeof(T) == 4) {
+          sum[k][0][0] = fmaf(__uint_as_float(w[c].x), __uint_as_float(v.x), sum[k][0][0]);
+          sum[k][1][0] = fmaf(__uint_as_float(w[c].y), __uint_as_float(v.y), sum[k][1][0]);
+          sum[k][2][0] = fmaf(__uint_as_float(w[c].z), __uint_as_float(v.z), sum[k][2][0]);
+          sum[k][3][0] = fmaf(__uint_as_float(w[c].w), __uint_as_float(v.w), sum[k][3][0]);
+        } else {
+          MatrixFma(T{}, sum[k][c % 2 * 2], v, w[c].x, w[c].y);
+          MatrixFma(T{}, sum[k][c % 2 * 2 + 1], v, w[c].z, w[c].w);
+        }
+      }
+    }
   }
+#pragma unroll
+  for (int k = 0; k < Rows; ++k) dot[k] = DotOf<T>(sum[k], lane);
 }
 
 // sum += h * row, for the lane's 16 bytes of each chunk.
@@ -169,6 +212,42 @@ __device__ __forceinline__ void AddRow(float (&sum)[Chunks][16 / sizeof(T)], flo
         const float2 pair = Unpack(T{}, words[e]);
         sum[c][2 * e] = fmaf(h, pair.x, sum[c][2 * e]);
         sum[c][2 * e + 1] = fmaf(h, pair.y, sum[c][2 * e + 1]);
+      }
+    }
+  }
+}
+
+// The same for several rows of x; a row whose h is `skipped` gets nothing, not even 0 * w.
+template <class T, int Rows, int Chunks>
+__device__ __forceinline__ void AddRows(float (&sum)[Rows][Chunks][16 / sizeof(T)], const uint32_t (&h)[Rows],
+                                        uint32_t skipped, const uint4* row /* [Chunks * 32] */, int lane) {
+  if constexpr (Rows == 1) {
+    AddRow<T>(sum[0], __uint_as_float(h[0]), row, lane);
+  } else {
+    static_assert(Rows == 2);
+    if (h[0] == skipped) {
+      AddRow<T>(sum[1], __uint_as_float(h[1]), row, lane);
+    } else if (h[1] == skipped) {
+      AddRow<T>(sum[0], __uint_as_float(h[0]), row, lane);
+    } else {
+      const float first = __uint_as_float(h[0]), second = __uint_as_float(h[1]);
+#pragma unroll
+      for (int c = 0; c < Chunks; ++c) {
+        const uint4 w = row[c * 32 + lane];
+        const uint32_t words[4] = {w.x, w.y, w.z, w.w};
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+          if constexpr (sizeof(T) == 4) {
+            sum[0][c][e] = fmaf(first, __uint_as_float(words[e]), sum[0][c][e]);
+            sum[1][c][e] = fmaf(second, __uint_as_float(words[e]), sum[1][c][e]);
+          } else {
+            const float2 pair = Unpack(T{}, words[e]);
+            sum[0][c][2 * e] = fmaf(first, pair.x, sum[0][c][2 * e]);
+            sum[0][c][2 * e + 1] = fmaf(first, pair.y, sum[0][c][2 * e + 1]);
+            sum[1][c][2 * e] = fmaf(second, pair.x, sum[1][c][2 * e]);
+            sum[1][c][2 * e + 1] = fmaf(second, pair.y, sum[1][c][2 * e + 1]);
+          }
+        }
       }
     }
   }
