@@ -93,7 +93,7 @@ __global__ void __launch_bounds__(kNormThreads) SkipRmsNormRows(const SkipRmsNor
                           Normalized<T>(LoadGroup<T, Wide>(y, j, args.hidden), inverse,
                                         LoadGroup<T, Wide>(weight, j, args.hidden)));
     }
-    NormBarrier();  // of_warps is free again
+    NamedBarrier<kNormThreads>();  // of_warps is free again
   }
 }
 

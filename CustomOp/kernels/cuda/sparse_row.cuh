@@ -128,8 +128,7 @@ __global__ void __launch_bounds__((RowSize<T, Hidden>::kWarps + 2) * 32, 1)
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
   using Size = RowSize<T, Hidden>;
   constexpr int kWarps = Size::kWarps;
-  extern __shared__ __align__(128) unsigned char shared_bytes[];
-  auto& s = *reinterpret_cast<SparseRowShared<T, Hidden, Rows>*>(shared_bytes);
+  auto& s = DynamicShared<SparseRowShared<T, Hidden, Rows>>();
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const BlockPlace place(gridDim.x, blockIdx.x, args.share, args.extra);
   const SparseRowExchange exchange(place.blocks, args.intermediate, Hidden, Rows);

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT
+// Runs CUDA kernels on the CPU, to test their logic where there is no GPU: every thread is a fiber, fibers
+// take turns in an order drawn anew each round, and a copy that was asked for arrives at a time of its own.
+// So a kernel that counts on an order which it did not ask for shows it, and one that waits for what never
+// comes is seen to. Memory has one order here, and nothing is timed: fences that are missing do not show.
+// Behind this header kernels/cuda/*.cuh compile as C++; the folder beside it has the three that hold
+// assembly.
+#pragma once
+#include <setjmp.h>
+#include <ucontext.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#define __host__
+#define __device__
+#define __global__
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define __grid_constant__
+#define __align__(n) alignas(n)
+#define __CUDA_ARCH__ 900
+
+struct dim3 {
+  unsigned x = 1, y = 1, z = 1;
+};
+struct alignas(16) uint4 {
+  unsigned x, y, z, w;
+};
+struct alignas(16) float4 {
+  float x, y, z, w;
+};
+struct alignas(8) float2 {
+  float x, y;
+};
+inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
+inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+
+namespace cats::emulator {
+
+struct Barrier {
+  int arrived = 0;
+  uint64_t phase = 0;
+};
+
+// An mbarrier: its phase turns when all have arrived and all bytes that they expected are there.
+struct BytesBarrier {
+  int arrivals, missing;
+  int64_t bytes;
+  int phase;
+};
+
+struct Warp {
+  Barrier barrier;
+  std::array<std::array<uint64_t, 4>, 32> given[2];  // by lane; two, so that the next exchange may begin
+};
+
+struct Block {
+  std::unique_ptr<unsigned char, void (*)(void*)> shared{nullptr, std::free};
+  Barrier all, named;
+  std::vector<Warp> warps;
+  std::map<const void*, BytesBarrier> barriers;
+};
+
+struct Fiber {
+  ucontext_t context;  // until it has begun; then jumps, which make no system call
+  jmp_buf at;
+  bool begun = false;
+  dim3 thread, block_index;
+  Block* block;
+  bool done = false;
+  std::vector<char> stack;
+};
+
+struct Copy {
+  void* to;
+  const void* from;
+  uint32_t bytes;
+  Block* block;
+  const void* barrier;
+};
+
+inline Fiber* current;
+inline jmp_buf scheduler;
+inline dim3 grid, block_size;
+inline std::vector<Copy> copies;
+
+inline void Yield() {
+  if (_setjmp(current->at) == 0) _longjmp(scheduler, 1);
+}
+
+// Gives a fiber its turn.
+[[gnu::noinline]] inline void Resume(Fiber* fiber) {
+  current = fiber;
+  if (_setjmp(scheduler) != 0) return;
+  if (current->begun) _longjmp(current->at, 1);
+  current->begun = true;
+  setcontext(&current->context);
+}
+
+inline void Wait(Barrier& barrier, unsigned threads) {
+  const uint64_t phase = barrier.phase;
+  if (++barrier.arrived == static_cast<int>(threads)) {
+    barrier.arrived = 0;
+    ++barrier.phase;
+  } else {
+    while (barrier.phase == phase) Yield();
+  }
+}
+
+inline unsigned Lane() { return current->thread.x % 32; }
+
+// What every lane of the warp gave; all must call it.
+template <class V>
+std::array<V, 32> Gather(const V& value) {
+  static_assert(sizeof(V) <= 32);
+  Warp& warp = current->block->warps[current->thread.x / 32];
+  auto& given = warp.given[warp.barrier.phase % 2];
+  std::memcpy(&given[Lane()], &value, sizeof value);
+  Wait(warp.barrier, 32);
+  std::array<V, 32> all;
+  for (size_t lane = 0; lane < 32; ++lane) std::memcpy(&all[lane], &given[lane], sizeof(V));
+  return all;
+}
+
+inline void TurnIfComplete(BytesBarrier& barrier) {
+  if (barrier.missing != 0 || barrier.bytes != 0) return;
+  barrier.phase ^= 1;
+  barrier.missing = barrier.arrivals;
+}
+
+inline const std::function<void()>* body;
+
+inline void Prepare(Fiber& fiber) {
+  fiber.stack.resize(48 << 10);
+  getcontext(&fiber.context);
+  fiber.context.uc_stack.ss_sp = fiber.stack.data();
+  fiber.context.uc_stack.ss_size = fiber.stack.size();
+  fiber.context.uc_link = nullptr;
+  makecontext(
+      &fiber.context,
+      +[] {
+        (*body)();
+        current->done = true;
+        _longjmp(scheduler, 1);
+      },
+      0);
+}
+
+// Runs `kernel` once for each thread. An exception, with how many threads of each warp are left, where they
+// still wait after `most_rounds` turns of each.
+inline void Launch(unsigned blocks, unsigned threads, size_t shared_bytes,
+                   const std::function<void()>& kernel, uint32_t seed, int most_rounds = 20000) {
+  body = &kernel;
+  grid = {blocks, 1, 1};
+  block_size = {threads, 1, 1};
+  copies.clear();
+  std::mt19937 random(seed);
+  std::vector<Block> all(blocks);
+  for (Block& block : all) {
+    const size_t size = (shared_bytes + 127) / 128 * 128;
+    block.shared.reset(static_cast<unsigned char*>(std::aligned_alloc(128, size)));
+    std::memset(block.shared.get(), 0xcd, size);  // nobody may count on zeros
+    block.warps.resize(threads / 32);
+  }
+  std::vector<Fiber> fibers(size_t{blocks} * threads);
+  std::vector<Fiber*> order;
+  for (size_t i = 0; i < fibers.size(); ++i) {
+    Fiber& fiber = fibers[i];
+    fiber.thread = {static_cast<unsigned>(i % threads), 0, 0};
+    fiber.block_index = {static_cast<unsigned>(i / threads), 0, 0};
+    fiber.block = &all[i / threads];
+    Prepare(fiber);
+    order.push_back(&fiber);
+  }
+  for (int round = 0; !order.empty(); ++round) {
+    if (round == most_rounds) {
+      std::map<unsigned, int> waiting;
+      for (const Fiber* fiber : order) ++waiting[fiber->thread.x / 32];
+      std::string text = "the kernel waits for ever:";
+      for (const auto& [warp, count] : waiting) {
+        text.append(" ")
+            .append(std::to_string(count))
+            .append(" threads of warps ")
+            .append(std::to_string(warp));
+      }
+      throw std::runtime_error(text);
+    }
+    std::shuffle(order.begin(), order.end(), random);
+    for (Fiber* fiber : order) Resume(fiber);
+    std::erase_if(order, [](const Fiber* fiber) { return fiber->done; });
+    std::shuffle(copies.begin(), copies.end(), random);
+    for (size_t arriving = (copies.size() + 1) / 2; arriving > 0; --arriving) {
+      const Copy copy = copies.back();
+      copies.pop_back();
+      std::memcpy(copy.to, copy.from, copy.bytes);
+      BytesBarrier& barrier = copy.block->barriers.at(copy.barrier);
+      barrier.bytes -= copy.bytes;
+      TurnIfComplete(barrier);
+    }
+  }
+}
+
+}  // namespace cats::emulator
+
+#define threadIdx (::cats::emulator::current->thread)
+#define blockIdx (::cats::emulator::current->block_index)
+#define gridDim (::cats::emulator::grid)
+#define blockDim (::cats::emulator::block_size)
+
+using std::max;
+using std::min;
+
+inline void __syncthreads() {
+  ::cats::emulator::Wait(::cats::emulator::current->block->all, ::cats::emulator::block_size.x);
+}
+inline void __syncwarp() {
+  ::cats::emulator::Wait(::cats::emulator::current->block->warps[threadIdx.x / 32].barrier, 32);
+}
+inline void __nanosleep(unsigned) { ::cats::emulator::Yield(); }
+template <class V>
+V __shfl_sync(unsigned, V value, int from) {
+  return ::cats::emulator::Gather(value)[static_cast<size_t>(from & 31)];
+}
+template <class V>
+V __shfl_xor_sync(unsigned, V value, int mask) {
+  return ::cats::emulator::Gather(value)[::cats::emulator::Lane() ^ static_cast<unsigned>(mask)];
+}
+template <class V>
+V __shfl_up_sync(unsigned, V value, int distance) {
+  const unsigned lane = ::cats::emulator::Lane(), by = static_cast<unsigned>(distance);
+  return ::cats::emulator::Gather(value)[lane < by ? lane : lane - by];
+}
+inline unsigned __ballot_sync(unsigned, bool vote) {
+  const auto votes = ::cats::emulator::Gather(vote);
+  unsigned bits = 0;
+  for (unsigned lane = 0; lane < 32; ++lane) bits |= votes[lane] ? 1u << lane : 0u;
+  return bits;
+}
+inline bool __all_sync(unsigned, bool vote) { return __ballot_sync(0, vote) == 0xffffffffu; }
+inline bool __any_sync(unsigned, bool vote) { return __ballot_sync(0, vote) != 0; }
+inline int __reduce_add_sync(unsigned, int value) {
+  int sum = 0;
+  for (int other : ::cats::emulator::Gather(value)) sum += other;
+  return sum;
+}
+template <class V>
+V atomicAdd(V* place, V value) {
+  const V before = *place;
+  *place += value;
+  return before;
+}
+template <class V>
+V atomicOr(V* place, V value) {
+  const V before = *place;
+  *place |= value;
+  return before;
+}
+inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
+inline int __ffs(unsigned bits) { return __builtin_ffs(static_cast<int>(bits)); }
+inline float __uint_as_float(unsigned bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+inline unsigned __float_as_uint(float value) {
+  unsigned bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+inline float __fadd_rn(float a, float b) { return a + b; }
+inline float __fmul_rn(float a, float b) { return a * b; }
+inline float __fdiv_rn(float a, float b) { return a / b; }
+inline float __frsqrt_rn(float a) { return 1.0f / std::sqrt(a); }
