@@ -24,17 +24,26 @@ __device__ __forceinline__ uint4 ForDot(uint4 x) {
   return sizeof(T) == 4 ? x : make_uint4(x.x, x.z, x.y, x.w);
 }
 
-// What the accumulators of all lanes come to.
-template <class T>
-__device__ __forceinline__ float DotOf(const float (&sum)[4][4], int lane) {
-  if constexpr (sizeof(T) == 4) {
-    return SumOfWarp((sum[0][0] + sum[1][0]) + (sum[2][0] + sum[3][0]));
-  } else {
-    const int segment = lane >> 2;
-    const float even = (sum[0][0] + sum[2][0]) + (sum[1][2] + sum[3][2]);
-    const float odd = (sum[0][1] + sum[2][1]) + (sum[1][3] + sum[3][3]);
-    return SumOfWarp((lane & 3) != (segment >> 1) ? 0.0f : (segment & 1) != 0 ? odd : even);
-  }
+// What the lanes' accumulators of a float32 row come to.
+__device__ __forceinline__ float TotalOf(const float (&sum)[4][4]) {
+  return SumOfWarp((sum[0][0] + sum[1][0]) + (sum[2][0] + sum[3][0]));
+}
+
+__device__ __forceinline__ void AddProducts(float (&sum)[4][4], const uint4& w, const uint4& v) {
+  sum[0][0] = fmaf(__uint_as_float(w.x), __uint_as_float(v.x), sum[0][0]);
+  sum[1][0] = fmaf(__uint_as_float(w.y), __uint_as_float(v.y), sum[1][0]);
+  sum[2][0] = fmaf(__uint_as_float(w.z), __uint_as_float(v.z), sum[2][0]);
+  sum[3][0] = fmaf(__uint_as_float(w.w), __uint_as_float(v.w), sum[3][0]);
+}
+
+// The traces in the products of 16-bit rows, even chunks' in sum[0] and sum[1], odd ones' in the others:
+// segments' first halves at accumulators `first` and behind, the second halves' at `second` (0: rows 0 to 7
+// of A; 2: rows 8 to 15).
+__device__ __forceinline__ float TraceOf(const float (&sum)[4][4], int first, int second, int lane) {
+  const int segment = lane >> 2;
+  const float even = (sum[0][first] + sum[2][first]) + (sum[1][second] + sum[3][second]);
+  const float odd = (sum[0][first + 1] + sum[2][first + 1]) + (sum[1][second + 1] + sum[3][second + 1]);
+  return SumOfWarp((lane & 3) != (segment >> 1) ? 0.0f : (segment & 1) != 0 ? odd : even);
 }
 
 template <class T, int Chunks>
@@ -54,54 +63,58 @@ __device__ __forceinline__ float Dot(const uint4* row /* [Chunks * 32] */, const
       if (begin + c >= Chunks) continue;
       const uint4& v = x[begin + c];
       if constexpr (sizeof(T) == 4) {
-        sum[0][0] = fmaf(__uint_as_float(w[c].x), __uint_as_float(v.x), sum[0][0]);
-        sum[1][0] = fmaf(__uint_as_float(w[c].y), __uint_as_float(v.y), sum[1][0]);
-        sum[2][0] = fmaf(__uint_as_float(w[c].z), __uint_as_float(v.z), sum[2][0]);
-        sum[3][0] = fmaf(__uint_as_float(w[c].w), __uint_as_float(v.w), sum[3][0]);
+        AddProducts(sum, w[c], v);
       } else {
         MatrixFma(T{}, sum[c % 2 * 2], v, w[c].x, w[c].y);
         MatrixFma(T{}, sum[c % 2 * 2 + 1], v, w[c].z, w[c].w);
       }
     }
   }
-  return DotOf<T>(sum, lane);
+  if constexpr (sizeof(T) == 4) {
+    return TotalOf(sum);
+  } else {
+    return TraceOf(sum, 0, 2, lane);
+  }
 }
 
-// The same of one row of weights with several rows of x, which lie in shared memory: each with the bits of
-// Dot.
-template <class T, int Rows, int Chunks>
-__device__ __forceinline__ void Dots(const uint4* row /* [Chunks * 32] */,
-                                     const unsigned char (&x)[Rows][Chunks * 512], int lane,
-                                     float (&dot)[Rows]) {
+// The same of one row of weights with two rows of x, which lie in shared memory: each with the bits of Dot.
+// 16-bit formats take as many products as for one: the first row's segments are rows 0 to 7 of A, the other's
+// rows 8 to 15, and the two halves of the segments are products by themselves.
+template <class T, int Chunks>
+__device__ __forceinline__ void DotsOfTwo(const uint4* row /* [Chunks * 32] */,
+                                          const unsigned char (&x)[2][Chunks * 512], int lane,
+                                          float (&dot)[2]) {
   constexpr int kAhead = 4;
-  float sum[Rows][4][4] = {};
+  const auto* const first = reinterpret_cast<const uint4*>(x[0]);
+  const auto* const second = reinterpret_cast<const uint4*>(x[1]);
+  float sum[2][4][4] = {};  // 16-bit formats: [0] alone, of both rows
 #pragma unroll
   for (int begin = 0; begin < Chunks; begin += kAhead) {
-    uint4 w[kAhead];
+    uint4 w[kAhead], v[kAhead], u[kAhead];
 #pragma unroll
     for (int c = 0; c < kAhead; ++c) {
-      if (begin + c < Chunks) w[c] = row[(begin + c) * 32 + lane];
+      if (begin + c >= Chunks) continue;
+      w[c] = row[(begin + c) * 32 + lane];
+      v[c] = first[(begin + c) * 32 + lane];
+      u[c] = second[(begin + c) * 32 + lane];
     }
 #pragma unroll
     for (int c = 0; c < kAhead; ++c) {
       if (begin + c >= Chunks) continue;
-#pragma unroll
-      for (int k = 0; k < Rows; ++k) {
-        const uint4 v = ForDot<T>(reinterpret_cast<const uint4*>(x[k])[(begin + c) * 32 + lane]);
-        if constexpr (sizeof(T) == 4) {
-          sum[k][0][0] = fmaf(__uint_as_float(w[c].x), __uint_as_float(v.x), sum[k][0][0]);
-          sum[k][1][0] = fmaf(__uint_as_float(w[c].y), __uint_as_float(v.y), sum[k][1][0]);
-          sum[k][2][0] = fmaf(__uint_as_float(w[c].z), __uint_as_float(v.z), sum[k][2][0]);
-          sum[k][3][0] = fmaf(__uint_as_float(w[c].w), __uint_as_float(v.w), sum[k][3][0]);
-        } else {
-          MatrixFma(T{}, sum[k][c % 2 * 2], v, w[c].x, w[c].y);
-          MatrixFma(T{}, sum[k][c % 2 * 2 + 1], v, w[c].z, w[c].w);
-        }
+      if constexpr (sizeof(T) == 4) {
+        AddProducts(sum[0], w[c], v[c]);
+        AddProducts(sum[1], w[c], u[c]);
+      } else {
+        MatrixFma(T{}, sum[0][c % 2 * 2], make_uint4(v[c].x, u[c].x, v[c].y, u[c].y), w[c].x, w[c].y);
+        MatrixFma(T{}, sum[0][c % 2 * 2 + 1], make_uint4(v[c].z, u[c].z, v[c].w, u[c].w), w[c].z, w[c].w);
       }
     }
   }
-#pragma unroll
-  for (int k = 0; k < Rows; ++k) dot[k] = DotOf<T>(sum[k], lane);
+  if constexpr (sizeof(T) == 4) {
+    dot[0] = TotalOf(sum[0]), dot[1] = TotalOf(sum[1]);
+  } else {
+    dot[0] = TraceOf(sum[0], 0, 0, lane), dot[1] = TraceOf(sum[0], 2, 2, lane);
+  }
 }
 
 // sum += h * row, for the lane's 16 bytes of each chunk.

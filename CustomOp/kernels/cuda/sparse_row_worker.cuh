@@ -252,7 +252,7 @@ struct RowWorker {
         if constexpr (Rows == 1) {
           dot[0] = Dot<T>(data, x, lane);
         } else {
-          Dots<T, Rows, Size::kChunks>(data, s.x, lane, dot);
+          DotsOfTwo<T, Size::kChunks>(data, s.x, lane, dot);
         }
         if ((task & ~kIndex) == kGate) {
           Gate(index, dot);
