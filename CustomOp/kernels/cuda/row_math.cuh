@@ -84,7 +84,7 @@ template <class T, int Chunks>
 __device__ __forceinline__ void DotsOfTwo(const uint4* row /* [Chunks * 32] */,
                                           const unsigned char (&x)[2][Chunks * 512], int lane,
                                           float (&dot)[2]) {
-  constexpr int kAhead = Chunks < 20 ? 4 : 2;  // loads in flight of each: more would not fit into the registers
+  constexpr int kAhead = Chunks < 20 ? 4 : 2;  // loads in flight of each: registers
   const auto* const first = reinterpret_cast<const uint4*>(x[0]);
   const auto* const second = reinterpret_cast<const uint4*>(x[1]);
   float sum[2][4][4] = {};  // 16-bit formats: [0] alone, of both rows
