@@ -27,6 +27,8 @@
 #define __device__
 #define __global__
 #define __forceinline__ inline
+#define __noinline__
+#define __shared__ static  // blocks that have such variables run one after the other (LaunchApart)
 #define __launch_bounds__(...)
 #define __grid_constant__
 #define __align__(n) alignas(n)
@@ -73,6 +75,9 @@ struct Block {
   std::map<const void*, BytesBarrier> barriers;
 };
 
+using Stack = std::unique_ptr<char[]>;
+constexpr size_t kStackBytes = 48 << 10;
+
 struct Fiber {
   ucontext_t context;  // until it has begun; then jumps, which make no system call
   jmp_buf at;
@@ -80,7 +85,6 @@ struct Fiber {
   dim3 thread, block_index;
   Block* block;
   bool done = false;
-  std::vector<char> stack;
 };
 
 struct Copy {
@@ -95,6 +99,7 @@ inline Fiber* current;
 inline jmp_buf scheduler;
 inline dim3 grid, block_size;
 inline std::vector<Copy> copies;
+inline std::vector<Stack> stacks;  // of fibers, for the next launch too
 
 inline void Yield() {
   if (_setjmp(current->at) == 0) _longjmp(scheduler, 1);
@@ -142,11 +147,10 @@ inline void TurnIfComplete(BytesBarrier& barrier) {
 
 inline const std::function<void()>* body;
 
-inline void Prepare(Fiber& fiber) {
-  fiber.stack.resize(48 << 10);
+inline void Prepare(Fiber& fiber, const Stack& stack) {
   getcontext(&fiber.context);
-  fiber.context.uc_stack.ss_sp = fiber.stack.data();
-  fiber.context.uc_stack.ss_size = fiber.stack.size();
+  fiber.context.uc_stack.ss_sp = stack.get();
+  fiber.context.uc_stack.ss_size = kStackBytes;
   fiber.context.uc_link = nullptr;
   makecontext(
       &fiber.context,
@@ -158,30 +162,29 @@ inline void Prepare(Fiber& fiber) {
       0);
 }
 
-// Runs `kernel` once for each thread. An exception, with how many threads of each warp are left, where they
-// still wait after `most_rounds` turns of each.
-inline void Launch(unsigned blocks, unsigned threads, size_t shared_bytes,
-                   const std::function<void()>& kernel, uint32_t seed, int most_rounds = 20000) {
+// Runs `kernel` once for each thread of these blocks, which take turns. An exception, with how many threads
+// of each warp are left, where they still wait after `most_rounds` turns of each.
+inline void RunTogether(const std::vector<dim3>& blocks, unsigned threads, size_t shared_bytes,
+                        const std::function<void()>& kernel, std::mt19937& random, int most_rounds) {
   body = &kernel;
-  grid = {blocks, 1, 1};
   block_size = {threads, 1, 1};
   copies.clear();
-  std::mt19937 random(seed);
-  std::vector<Block> all(blocks);
+  std::vector<Block> all(blocks.size());
   for (Block& block : all) {
     const size_t size = (shared_bytes + 127) / 128 * 128;
     block.shared.reset(static_cast<unsigned char*>(std::aligned_alloc(128, size)));
     std::memset(block.shared.get(), 0xcd, size);  // nobody may count on zeros
     block.warps.resize(threads / 32);
   }
-  std::vector<Fiber> fibers(size_t{blocks} * threads);
+  std::vector<Fiber> fibers(blocks.size() * threads);
+  while (stacks.size() < fibers.size()) stacks.emplace_back(new char[kStackBytes]);
   std::vector<Fiber*> order;
   for (size_t i = 0; i < fibers.size(); ++i) {
     Fiber& fiber = fibers[i];
     fiber.thread = {static_cast<unsigned>(i % threads), 0, 0};
-    fiber.block_index = {static_cast<unsigned>(i / threads), 0, 0};
+    fiber.block_index = blocks[i / threads];
     fiber.block = &all[i / threads];
-    Prepare(fiber);
+    Prepare(fiber, stacks[i]);
     order.push_back(&fiber);
   }
   for (int round = 0; !order.empty(); ++round) {
@@ -210,6 +213,29 @@ inline void Launch(unsigned blocks, unsigned threads, size_t shared_bytes,
       TurnIfComplete(barrier);
     }
   }
+}
+
+// A launch whose blocks are all there at once.
+inline void Launch(unsigned blocks, unsigned threads, size_t shared_bytes,
+                   const std::function<void()>& kernel, uint32_t seed, int most_rounds = 20000) {
+  std::mt19937 random(seed);
+  grid = {blocks, 1, 1};
+  std::vector<dim3> all;
+  for (unsigned b = 0; b < blocks; ++b) all.push_back({b, 0, 0});
+  RunTogether(all, threads, shared_bytes, kernel, random, most_rounds);
+}
+
+// A launch whose blocks know nothing of each other: one at a time, in a random order.
+inline void LaunchApart(dim3 blocks, unsigned threads, size_t shared_bytes,
+                        const std::function<void()>& kernel, uint32_t seed, int most_rounds = 20000) {
+  std::mt19937 random(seed);
+  grid = blocks;
+  std::vector<dim3> all;
+  for (unsigned y = 0; y < blocks.y; ++y) {
+    for (unsigned x = 0; x < blocks.x; ++x) all.push_back({x, y, 0});
+  }
+  std::shuffle(all.begin(), all.end(), random);
+  for (const dim3& block : all) RunTogether({block}, threads, shared_bytes, kernel, random, most_rounds);
 }
 
 }  // namespace cats::emulator
@@ -279,7 +305,22 @@ inline unsigned __float_as_uint(float value) {
   std::memcpy(&bits, &value, sizeof bits);
   return bits;
 }
+inline float __int_as_float(int bits) { return __uint_as_float(static_cast<unsigned>(bits)); }
+inline int __float_as_int(float value) { return static_cast<int>(__float_as_uint(value)); }
+inline unsigned __byte_perm(unsigned a, unsigned b, unsigned select) {
+  const uint64_t bytes = a | static_cast<uint64_t>(b) << 32;
+  unsigned result = 0;
+  for (unsigned n = 0; n < 4; ++n) {
+    result |= static_cast<unsigned>(bytes >> (8 * (select >> (4 * n) & 7u)) & 0xffu) << (8 * n);
+  }
+  return result;
+}
+template <class V>
+V __ldg(const V* place) {
+  return *place;
+}
 inline float __fadd_rn(float a, float b) { return a + b; }
+inline float __fsub_rn(float a, float b) { return a - b; }
 inline float __fmul_rn(float a, float b) { return a * b; }
 inline float __fdiv_rn(float a, float b) { return a / b; }
 inline float __frsqrt_rn(float a) { return 1.0f / std::sqrt(a); }
