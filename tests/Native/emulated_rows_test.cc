@@ -45,7 +45,7 @@ void RunGroup(GatedMlpArgs args, Kernels kernels, uint32_t seed) {
   if (kernels == Kernels::kAnyAddress) plain.template operator()<false>();
   if constexpr (sizeof(T) == 2 && Hidden > 0) {
     if (kernels == Kernels::kBulk) {
-      parts = 3;  // multiprocessors
+      parts = 2;  // multiprocessors
       emulator::Launch(
           static_cast<unsigned>(parts), kBulkThreads, sizeof(BulkRowsShared<Hidden>),
           [&] { BulkRows<T, Hidden>(args, group); }, seed);
@@ -149,7 +149,7 @@ void ExpectMatches(Kernels kernels, int64_t rows, int64_t hidden, int64_t interm
 
 template <class T>
 void ExpectBulkCopiesMatch() {
-  for (int64_t rows : {1, 2, 3, 8}) ExpectMatches<T, 2048>(Kernels::kBulk, rows, 2048, 71, rows != 3);
+  for (int64_t rows : {1, 2, 3, 8}) ExpectMatches<T, 2048>(Kernels::kBulk, rows, 2048, 133, rows != 3);
 }
 
 TEST(EmulatedRows, WithBulkCopiesEqualTheReference) {
