@@ -5,8 +5,9 @@
 
 #include <numeric>
 
-#include "emulator/emulator.h"
-#include "kernels/cuda/sparse_row.cuh"
+#include "cuda_runtime.h"
+#include "kernels/cuda/exchange.cuh"
+#include "kernels/cuda/sparse_row.h"
 #include "kernels/skip_rms_norm.h"
 #include "support/cats_models.h"
 #include "support/tolerances.h"
@@ -47,8 +48,14 @@ struct Emulated {
     const Aligned<T> x(normed ? norm.x : mlp.x), gate(mlp.gate), up(mlp.up), down(mlp.down);
     const Aligned<T> skip(norm.skip), weight(norm.weight);
     Aligned<T> sum(norm.x);
-    const SparseRowExchange exchange(blocks, mlp.intermediate, Hidden, Rows);
-    const Aligned<uint32_t> area(std::vector<uint32_t>(static_cast<size_t>(exchange.words), kEmpty));
+    emulator::device = {blocks, 9};
+    emulator::seed = seed;
+    DeviceLimits limits;
+    EXPECT_EQ(0, ReadDeviceLimits(0, &limits));
+    const SparseRowPlan plan = PlanSparseRow(limits, OnnxOf<T>::kDType, Hidden, mlp.intermediate, true, Rows);
+    EXPECT_TRUE(plan.fused);
+    EXPECT_EQ(0, LoadSparseRow(plan, OnnxOf<T>::kDType, Hidden));
+    const Aligned<uint32_t> area(std::vector<uint32_t>(plan.scratch_bytes / 4));
     const GatedMlpArgs mlp_args = mlp.Args();
     MlpResult<T> result;
     result.y.resize(static_cast<size_t>(Rows * Hidden));
@@ -60,18 +67,14 @@ struct Emulated {
     args.gate_bias = mlp_args.gate_bias, args.up_bias = mlp_args.up_bias, args.down_bias = mlp_args.down_bias;
     args.y = result.y.data(), args.active = result.active.data(), args.exchange = area.data;
     args.hidden = Hidden, args.intermediate = mlp.intermediate;
-    args.share = static_cast<int>(mlp.intermediate) / blocks;
-    args.extra = static_cast<int>(mlp.intermediate) % blocks;
-    args.prefetch_rows = 2, args.prefetch_up = 1;
     if (normed) {
       args.skip = skip.data, args.norm_weight = weight.data, args.norm_epsilon = norm.epsilon.data();
       args.sum = sum.data, args.skip_per_row = true;
     }
-    emulator::Launch(
-        static_cast<unsigned>(blocks), (RowSize<T, Hidden>::kWarps + 2) * 32,
-        sizeof(SparseRowShared<T, Hidden, Rows>), [&] { SparseRow<T, Hidden, Rows>(args); }, seed);
-    result.ok =
-        std::all_of(area.data, area.data + exchange.words, [](uint32_t word) { return word == kEmpty; });
+    EXPECT_EQ(0, PrepareScratch(plan, area.data, nullptr));
+    EXPECT_EQ(0, LaunchSparseRow(plan, OnnxOf<T>::kDType, args, true, nullptr));
+    result.ok = std::all_of(area.data, area.data + plan.scratch_bytes / 4,
+                            [](uint32_t word) { return word == kEmpty; });
     if (normed) {
       std::vector<T> expected;
       std::vector<double> unused;

@@ -5,10 +5,9 @@
 
 #include <numeric>
 
-#include "emulator/emulator.h"
-#include "kernels/cuda/bulk_rows.cuh"
-#include "kernels/cuda/sparse_rows.cuh"
-#include "kernels/cuda/sparse_rows_down.cuh"
+#include "cuda_runtime.h"
+#include "kernels/cuda/sparse_row.h"
+#include "kernels/cuda/sparse_rows.h"
 #include "support/cats_models.h"
 #include "support/tolerances.h"
 
@@ -19,48 +18,10 @@ using namespace cuda;
 
 enum class Kernels { kBulk, kAligned, kAnyAddress };
 
-unsigned Tiles(int64_t size, int64_t tile) { return static_cast<unsigned>((size + tile - 1) / tile); }
-
-// As sparse_rows.cu launches them, for one group of rows.
-template <class T, int R, int Hidden>
-void RunGroup(GatedMlpArgs args, Kernels kernels, uint32_t seed) {
-  const RowGroup group = {0, static_cast<int>(args.rows)};
-  int parts = DownParts(sizeof(T) == 4, args.hidden);
-  const auto apart = [&](dim3 blocks, int warps, const std::function<void()>& kernel) {
-    emulator::LaunchApart(blocks, static_cast<unsigned>(warps) * 32, 0, kernel, seed);
-  };
-  const auto plain = [&]<bool Aligned>() {
-    apart({Tiles(args.intermediate, kRowsTile)}, kRowsWarps,
-          [&] { SparseRowsNeurons<T, R, Aligned>(args, group); });
-    const auto down_parts = static_cast<unsigned>(parts);
-    if constexpr (sizeof(T) == 4) {
-      apart({Tiles(args.hidden, 128), down_parts}, kDownWarps,
-            [&] { SparseRowsDownFloat<R, Aligned>(args); });
-    } else {
-      apart({Tiles(args.hidden, kDownWarps * kDownColumns), down_parts}, kDownWarps,
-            [&] { SparseRowsDown<T, R, Aligned>(args); });
-    }
-  };
-  if (kernels == Kernels::kAligned) plain.template operator()<true>();
-  if (kernels == Kernels::kAnyAddress) plain.template operator()<false>();
-  if constexpr (sizeof(T) == 2 && Hidden > 0) {
-    if (kernels == Kernels::kBulk) {
-      parts = 2;  // multiprocessors
-      emulator::Launch(
-          static_cast<unsigned>(parts), kBulkThreads, sizeof(BulkRowsShared<Hidden>),
-          [&] { BulkRows<T, Hidden>(args, group); }, seed);
-    }
-  }
-  const bool wide = args.hidden % 4 == 0;
-  apart({Tiles(args.hidden, wide ? 128 : 32) + 1, static_cast<unsigned>(group.count)}, kSumWarps, [&] {
-    wide ? SparseRowsSum<T, R, 4>(args, group, parts) : SparseRowsSum<T, R, 1>(args, group, parts);
-  });
-}
-
-// Hidden: of the kernel with bulk copies, or 0 where it is not meant.
-template <class T, int Hidden>
+template <class T>
 MlpResult<T> Run(GatedMlpArgs args, Kernels kernels, uint32_t seed) {
-  const size_t bytes = SparseRowsScratchBytes(OnnxOf<T>::kDType, args.rows, args.intermediate, args.hidden);
+  constexpr DType kDType = OnnxOf<T>::kDType;
+  const size_t bytes = SparseRowsScratchBytes(kDType, args.rows, args.intermediate, args.hidden);
   constexpr size_t kGuards = 16;
   std::vector<uint4> room((bytes + kGuards * 4 + 15) / 16, make_uint4(~0u, ~0u, ~0u, ~0u));
   auto* const scratch = reinterpret_cast<uint32_t*>(room.data());  // nobody may count on zeros
@@ -68,19 +29,14 @@ MlpResult<T> Run(GatedMlpArgs args, Kernels kernels, uint32_t seed) {
   result.y.resize(static_cast<size_t>(args.rows * args.hidden));
   result.active.assign(static_cast<size_t>(args.rows), -1);
   args.y = result.y.data(), args.active = result.active.data(), args.scratch = scratch;
-  switch (RowsCompiled(args.rows)) {
-    case 1:
-      RunGroup<T, 1, Hidden>(args, kernels, seed);
-      break;
-    case 2:
-      RunGroup<T, 2, Hidden>(args, kernels, seed);
-      break;
-    case 4:
-      RunGroup<T, 4, Hidden>(args, kernels, seed);
-      break;
-    default:
-      RunGroup<T, 8, Hidden>(args, kernels, seed);
-  }
+  emulator::device = {2, kernels == Kernels::kBulk ? 9 : 8};
+  emulator::seed = seed;
+  DeviceLimits limits;
+  EXPECT_EQ(0, ReadDeviceLimits(0, &limits));
+  EXPECT_EQ(kernels == Kernels::kBulk,
+            HasBulkRows(limits, kDType, args.hidden, args.intermediate, kernels != Kernels::kAnyAddress));
+  EXPECT_EQ(0, LoadSparseRows(limits, kDType));
+  EXPECT_EQ(0, LaunchSparseRows(limits, kDType, args, kernels == Kernels::kBulk, nullptr));
   const uint32_t* const guards = scratch + bytes / 4;
   result.ok = std::all_of(guards, guards + kGuards, [](uint32_t word) { return word == ~0u; });
   return result;
@@ -117,7 +73,7 @@ struct Placed {
   }
 };
 
-template <class T, int Hidden = 0>
+template <class T>
 void ExpectMatches(Kernels kernels, int64_t rows, int64_t hidden, int64_t intermediate, bool biases) {
   SCOPED_TRACE(std::string(NameOf(OnnxOf<T>::kDType)) + ", " + std::to_string(rows) + " rows of " +
                std::to_string(hidden) + " x " + std::to_string(intermediate));
@@ -130,7 +86,7 @@ void ExpectMatches(Kernels kernels, int64_t rows, int64_t hidden, int64_t interm
   }
   const auto kept = reference::Mask(mlp.Args(), activations);
   const Placed<T> placed(mlp, kernels != Kernels::kAnyAddress);
-  const MlpResult<T> got = Run<T, Hidden>(placed.args, kernels, 1);
+  const MlpResult<T> got = Run<T>(placed.args, kernels, 1);
   EXPECT_TRUE(got.ok) << "wrote behind its scratch";
   EXPECT_LE(RelativeError(got.y, reference::Output<T>(mlp.Args(), activations, kept)),
             ToleranceOf(OnnxOf<T>::kDType));
@@ -138,9 +94,9 @@ void ExpectMatches(Kernels kernels, int64_t rows, int64_t hidden, int64_t interm
     const auto begin = kept.begin() + r * intermediate;
     EXPECT_EQ(std::accumulate(begin, begin + intermediate, 0), got.active[static_cast<size_t>(r)]);
   }
-  EXPECT_TRUE(got.SameBits(Run<T, Hidden>(placed.args, kernels, 2))) << "another order, other bits";
+  EXPECT_TRUE(got.SameBits(Run<T>(placed.args, kernels, 2))) << "another order, other bits";
   const int64_t last = rows - 1;
-  const MlpResult<T> alone = Run<T, Hidden>(placed.Row(last), kernels, 3);
+  const MlpResult<T> alone = Run<T>(placed.Row(last), kernels, 3);
   EXPECT_EQ(got.active.back(), alone.active[0]);
   EXPECT_EQ(
       0, std::memcmp(alone.y.data(), got.y.data() + last * hidden, static_cast<size_t>(hidden) * sizeof(T)))
@@ -149,7 +105,7 @@ void ExpectMatches(Kernels kernels, int64_t rows, int64_t hidden, int64_t interm
 
 template <class T>
 void ExpectBulkCopiesMatch() {
-  for (int64_t rows : {1, 2, 3, 8}) ExpectMatches<T, 2048>(Kernels::kBulk, rows, 2048, 133, rows != 3);
+  for (int64_t rows : {1, 2, 3, 8, 9}) ExpectMatches<T>(Kernels::kBulk, rows, 2048, 133, rows != 3);
 }
 
 TEST(EmulatedRows, WithBulkCopiesEqualTheReference) {
@@ -172,13 +128,13 @@ TEST(EmulatedRows, OfEverySizeEqualTheReference) {
 }
 
 // A neuron whose rows hold NaN shows in the rows of x that keep it and in no other.
-template <class T, int Hidden = 0>
+template <class T>
 void ExpectNaNStaysInItsRow(Kernels kernels, int64_t hidden) {
   constexpr int64_t kNeurons = 40;
   MlpCase<T> mlp(2, hidden, kNeurons, 5);
   mlp.ThresholdsInGaps(reference::Activations<T>(mlp.Args()));
   const auto kept = reference::Mask(mlp.Args(), reference::Activations<T>(mlp.Args()));
-  const MlpResult<T> before = Run<T, Hidden>(Placed<T>(mlp, true).args, kernels, 1);
+  const MlpResult<T> before = Run<T>(Placed<T>(mlp, true).args, kernels, 1);
   bool found = false;
   for (int64_t i = 0; i < kNeurons; ++i) {
     if (kept[static_cast<size_t>(kNeurons + i)] != 0) continue;
@@ -187,15 +143,15 @@ void ExpectNaNStaysInItsRow(Kernels kernels, int64_t hidden) {
     std::fill_n(mlp.down.begin() + i * hidden, hidden, T::FromFloat(NAN));
   }
   ASSERT_TRUE(found);
-  const MlpResult<T> after = Run<T, Hidden>(Placed<T>(mlp, true).args, kernels, 2);
+  const MlpResult<T> after = Run<T>(Placed<T>(mlp, true).args, kernels, 2);
   for (int64_t j = 0; j < hidden; ++j) EXPECT_TRUE(std::isnan(T::ToFloat(after.y[static_cast<size_t>(j)])));
   EXPECT_EQ(0, std::memcmp(before.y.data() + hidden, after.y.data() + hidden,
                            static_cast<size_t>(hidden) * sizeof(T)));
 }
 
 TEST(EmulatedRows, ANeuronThatARowSkipsAddsNothingToItNotEvenNaN) {
-  ExpectNaNStaysInItsRow<F16, 2048>(Kernels::kBulk, 2048);
-  ExpectNaNStaysInItsRow<BF16, 2048>(Kernels::kBulk, 2048);
+  ExpectNaNStaysInItsRow<F16>(Kernels::kBulk, 2048);
+  ExpectNaNStaysInItsRow<BF16>(Kernels::kBulk, 2048);
   ExpectNaNStaysInItsRow<F32>(Kernels::kAligned, 264);
   ExpectNaNStaysInItsRow<F16>(Kernels::kAligned, 264);
 }

@@ -229,7 +229,7 @@ __device__ void DecideAndFetch(const GatedMlpArgs& args, const RowGroup& group, 
 template <class T, int Hidden>
 __global__ void __launch_bounds__(kBulkThreads, 1)
     BulkRows(const __grid_constant__ GatedMlpArgs args, const __grid_constant__ RowGroup group) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+#if defined(CATS_SM90)
   using Size = BulkSize<Hidden>;
   auto& s = DynamicShared<BulkRowsShared<Hidden>>();
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;

@@ -125,7 +125,7 @@ __device__ __forceinline__ void NormalizeX(const SparseRowArgs& args, bool write
 template <class T, int Hidden, int Rows>
 __global__ void __launch_bounds__((RowSize<T, Hidden>::kWarps + 2) * 32, 1)
     SparseRow(const SparseRowArgs args) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+#if defined(CATS_SM90)
   using Size = RowSize<T, Hidden>;
   constexpr int kWarps = Size::kWarps;
   auto& s = DynamicShared<SparseRowShared<T, Hidden, Rows>>();

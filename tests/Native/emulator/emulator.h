@@ -33,7 +33,6 @@
 #define __launch_bounds__(...)
 #define __grid_constant__
 #define __align__(n) alignas(n)
-#define __CUDA_ARCH__ 900
 
 struct dim3 {
   unsigned x = 1, y = 1, z = 1;
@@ -47,6 +46,7 @@ struct alignas(16) float4 {
 struct alignas(8) float2 {
   float x, y;
 };
+inline dim3 gridDim, blockDim;  // of the launch that runs
 inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 
@@ -99,7 +99,6 @@ struct Copy {
 
 inline Fiber* current;
 inline jmp_buf scheduler;
-inline dim3 grid, block_size;
 inline std::vector<Copy> copies;
 inline std::vector<Stack> stacks;  // of fibers, for the next launch too
 
@@ -169,7 +168,7 @@ inline void Prepare(Fiber& fiber, const Stack& stack) {
 inline void RunTogether(const std::vector<dim3>& blocks, unsigned threads, size_t shared_bytes,
                         const std::function<void()>& kernel, std::mt19937& random, int most_rounds) {
   body = &kernel;
-  block_size = {threads, 1, 1};
+  blockDim = {threads, 1, 1};
   copies.clear();
   std::vector<Block> all(blocks.size());
   for (Block& block : all) {
@@ -230,7 +229,7 @@ inline void RunTogether(const std::vector<dim3>& blocks, unsigned threads, size_
 inline void Launch(unsigned blocks, unsigned threads, size_t shared_bytes,
                    const std::function<void()>& kernel, uint32_t seed, int most_rounds = 20000) {
   std::mt19937 random(seed);
-  grid = {blocks, 1, 1};
+  gridDim = {blocks, 1, 1};
   std::vector<dim3> all;
   for (unsigned b = 0; b < blocks; ++b) all.push_back({b, 0, 0});
   RunTogether(all, threads, shared_bytes, kernel, random, most_rounds);
@@ -240,7 +239,7 @@ inline void Launch(unsigned blocks, unsigned threads, size_t shared_bytes,
 inline void LaunchApart(dim3 blocks, unsigned threads, size_t shared_bytes,
                         const std::function<void()>& kernel, uint32_t seed, int most_rounds = 20000) {
   std::mt19937 random(seed);
-  grid = blocks;
+  gridDim = blocks;
   std::vector<dim3> all;
   for (unsigned y = 0; y < blocks.y; ++y) {
     for (unsigned x = 0; x < blocks.x; ++x) all.push_back({x, y, 0});
@@ -253,14 +252,12 @@ inline void LaunchApart(dim3 blocks, unsigned threads, size_t shared_bytes,
 
 #define threadIdx (::cats::emulator::current->thread)
 #define blockIdx (::cats::emulator::current->block_index)
-#define gridDim (::cats::emulator::grid)
-#define blockDim (::cats::emulator::block_size)
 
 using std::max;
 using std::min;
 
 inline void __syncthreads() {
-  ::cats::emulator::Wait(::cats::emulator::current->block->all, ::cats::emulator::block_size.x);
+  ::cats::emulator::Wait(::cats::emulator::current->block->all, blockDim.x);
 }
 inline void __syncwarp() {
   ::cats::emulator::Wait(::cats::emulator::current->block->warps[threadIdx.x / 32].barrier, 32);

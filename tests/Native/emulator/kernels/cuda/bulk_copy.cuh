@@ -3,6 +3,8 @@
 #pragma once
 #include "emulator/emulator.h"
 
+#define CATS_SM90
+
 namespace cats::cuda {
 
 inline emulator::BytesBarrier& BarrierAt(const uint64_t* barrier) {
