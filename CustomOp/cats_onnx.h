@@ -93,8 +93,8 @@ CATS_EXPORT int32_t CatsRunGateObserver(int32_t dtype, int64_t rows, int64_t int
 enum { CATS_DEVICE_CPU = 0, CATS_DEVICE_CUDA = 1 };
 
 /* How many kernels of our ops ONNX Runtime has made for a device on the calling thread, which is the one that
- * makes the session: the difference that a session makes tells where its nodes were placed. 0 for a device that
- * is not known. */
+ * makes the session: the difference that a session makes tells where its nodes were placed. 0 for a device
+ * that is not known. */
 CATS_EXPORT int64_t CatsKernelsMade(int32_t device) CATS_NOEXCEPT;
 
 /* CUDA. Pointers are to memory of the device unless said, `stream` is a cudaStream_t. A library that was

@@ -210,9 +210,7 @@ OrtStatus* StatusOf(const OrtApi* api, OrtErrorCode code, const char* message) n
   return api->CreateStatus(code, message);
 }
 
-int64_t KernelsMade(Device device) noexcept {
-  return kernels_made[static_cast<int>(device)];
-}
+int64_t KernelsMade(Device device) noexcept { return kernels_made[static_cast<int>(device)]; }
 
 std::span<const char* const> ExecutionProvidersOf(Device device) noexcept {
   static constexpr const char* kCpu[] = {nullptr};

@@ -11,9 +11,6 @@ namespace CatsOnnx.GraphRewriter.Output;
 /// process's exit, which takes 2 seconds for it at most.</summary>
 public sealed class FolderTransaction : IDisposable
 {
-    private const string StagingMark = ".cats-new-";
-    private const string OldMark = ".cats-old-";
-    private const string LockName = ".cats-lock";
     private const int ExitMilliseconds = 2000;
 
     /// <summary>SIGXFSZ: a write past the shell's file size limit becomes an error of that write instead of the end of the process.</summary>
@@ -52,14 +49,14 @@ public sealed class FolderTransaction : IDisposable
         RequireApart(full, inputs);
         RequireFree(full, overwrite);
         Directory.CreateDirectory(parent);
-        Recover(full);
-        string staging = $"{full}{StagingMark}{Environment.ProcessId}-{Guid.NewGuid():N}";
+        AsideFolders.Recover(full);
+        string staging = AsideFolders.NewStaging(full);
         GC.KeepAlive(s_fileSizeLimit);
         FolderTransaction transaction = new(full, staging, overwrite);
         try
         {
             Directory.CreateDirectory(staging);
-            transaction._lock = new FileStream(Path.Combine(staging, LockName), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
+            transaction._lock = new FileStream(Path.Combine(staging, AsideFolders.LockName), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
             CrashPoint.Reach("staged");
             return transaction;
         }
@@ -84,7 +81,7 @@ public sealed class FolderTransaction : IDisposable
         {
             ObjectDisposedException.ThrowIf(_done, this); // by the process's exit
             // the lock file goes first: from here on the folder is whole, whatever its name
-            File.Delete(Path.Combine(StagingFolder, LockName));
+            File.Delete(Path.Combine(StagingFolder, AsideFolders.LockName));
             PosixFile.SyncFolder(StagingFolder);
             CrashPoint.Reach("unlocked");
             old = Place();
@@ -117,7 +114,7 @@ public sealed class FolderTransaction : IDisposable
             return StagingFolder;
         }
 
-        string old = $"{_target}{OldMark}{Environment.ProcessId}-{Guid.NewGuid():N}";
+        string old = AsideFolders.NewOld(_target);
         Directory.Move(_target, old);
         CrashPoint.Reach("old aside");
         try
@@ -200,77 +197,6 @@ public sealed class FolderTransaction : IDisposable
         return false;
     }
 
-    /// <summary>
-    /// Cleans up after runs that died: an old folder that was set aside goes back where there is no new one, staging
-    /// folders whose lock nobody holds are removed. Those of runs that live are left alone.
-    /// </summary>
-    private static void Recover(string target)
-    {
-        string parent = Path.GetDirectoryName(target)!;
-        string name = Path.GetFileName(target);
-        foreach (string aside in Directory.GetDirectories(parent, name + OldMark + "*"))
-        {
-            if (IsAlive(aside, OldMark))
-            {
-                continue;
-            }
-
-            if (Directory.Exists(target))
-            {
-                Directory.Delete(aside, recursive: true);
-            }
-            else
-            {
-                Directory.Move(aside, target);
-            }
-        }
-
-        foreach (string staging in Directory.GetDirectories(parent, name + StagingMark + "*"))
-        {
-            if (!IsLocked(staging) && !IsAlive(staging, StagingMark))
-            {
-                Directory.Delete(staging, recursive: true);
-            }
-        }
-    }
-
-    private static bool IsLocked(string staging)
-    {
-        try
-        {
-            using FileStream probe = new(Path.Combine(staging, LockName), FileMode.Open, FileAccess.ReadWrite, FileShare.None);
-            return false;
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            return false;
-        }
-        catch (IOException)
-        {
-            return true;
-        }
-    }
-
-    /// <summary>Whether the process that made a folder still runs and is no other one of the same number.</summary>
-    private static bool IsAlive(string folder, string mark)
-    {
-        string tail = folder[(folder.LastIndexOf(mark, StringComparison.Ordinal) + mark.Length)..];
-        if (!int.TryParse(tail.Split('-')[0], out int id))
-        {
-            return false;
-        }
-
-        try
-        {
-            using System.Diagnostics.Process process = System.Diagnostics.Process.GetProcessById(id);
-            return process.StartTime.ToUniversalTime() <= Directory.GetCreationTimeUtc(folder).AddSeconds(1);
-        }
-        catch (Exception e) when (e is ArgumentException or InvalidOperationException or System.ComponentModel.Win32Exception)
-        {
-            return false;
-        }
-    }
-
     private static void RequireFree(string target, bool overwrite)
     {
         if (new FileInfo(target).LinkTarget is not null)
@@ -319,7 +245,7 @@ public sealed class FolderTransaction : IDisposable
     {
         foreach (string file in Directory.EnumerateFiles(folder))
         {
-            if (Path.GetFileName(file) != LockName)
+            if (Path.GetFileName(file) != AsideFolders.LockName)
             {
                 using Microsoft.Win32.SafeHandles.SafeFileHandle handle = File.OpenHandle(file, FileMode.Open, FileAccess.ReadWrite);
                 RandomAccess.FlushToDisk(handle);

@@ -64,15 +64,26 @@ public sealed class CliCompletionTests(ITestOutputHelper log)
             function __fish_complete_path; echo FILES; end
             for line in $argv[2..]; echo (complete -C $line | string split -f1 \t); end
             """,
+        // A program of that name: PowerShell asks such a completer for no function. The folder's files are what it gives by itself.
+        ["pwsh"] = """
+            param([string]$script)
+            . $script
+            foreach ($line in $args) {
+              $words = (TabExpansion2 $line $line.Length).CompletionMatches | ForEach-Object { $_.CompletionText -replace '\./.*', 'FILES' }
+              ($words | Select-Object -Unique) -join ' '
+            }
+            """,
     };
 
     [Theory]
     [InlineData("bash", "-c", "bash")]
     [InlineData("zsh", "-fc", "zsh")]
     [InlineData("fish", "-Nc", null)]
+    [InlineData("pwsh", "-File", null)]
     public void The_script_completes_verbs_options_and_their_values(string shell, string option, string? name)
     {
-        if (shell != "bash" && !Array.Exists(["/bin", "/usr/bin", "/usr/local/bin"], folder => File.Exists(Path.Combine(folder, shell))))
+        string[] path = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator);
+        if (shell != "bash" && !Array.Exists(path, folder => File.Exists(Path.Combine(folder, shell))))
         {
             string message = $"LEFT OUT completion in {shell}: it is not installed here";
             log.WriteLine(message);
@@ -81,16 +92,31 @@ public sealed class CliCompletionTests(ITestOutputHelper log)
         }
 
         using TemporaryFolder folder = new();
-        string script = folder["script"];
+        string script = folder["script.ps1"];
         File.WriteAllText(script, CliTool.Run("completion", shell).Expect(0).Output);
-        ProcessStartInfo start = new(shell, [option, s_drivers[shell], .. name is null ? (string[])[] : [name], script, .. s_lines.Select(line => line.Line)])
+        string driver = s_drivers[shell];
+        using TemporaryFolder programs = new();
+        if (shell == "pwsh")
+        {
+            driver = programs["driver.ps1"];
+            File.WriteAllText(driver, s_drivers[shell]);
+            string cats = programs["cats"];
+            File.WriteAllText(cats, "#!/bin/sh\nexec dotnet \"$CATS\" \"$@\"\n");
+            if (!OperatingSystem.IsWindows())
+            {
+                File.SetUnixFileMode(cats, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+            }
+        }
+
+        ProcessStartInfo start = new(shell, [option, driver, .. name is null ? (string[])[] : [name], script, .. s_lines.Select(line => line.Line)])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             WorkingDirectory = folder.Path,
         };
         start.Environment["CATS"] = CliTool.Path;
-        start.Environment["HOME"] = folder.Path;
+        start.Environment["HOME"] = programs.Path;
+        start.Environment["PATH"] = string.Join(Path.PathSeparator, [programs.Path, .. path]);
         CliRun run = CliTool.Finish(Process.Start(start)!).Expect(0);
         if (shell == "bash")
         {
@@ -100,10 +126,11 @@ public sealed class CliCompletionTests(ITestOutputHelper log)
         IEnumerable<string> expected = s_lines.Select(line => $"{line.Line}: {string.Join(' ', line.Words.Select(word => InShell(word, line.Line)))}");
         Assert.Equal(expected, s_lines.Zip(run.Output.TrimEnd('\n').Split('\n'), (line, words) => $"{line.Line}: {words}"));
 
-        // What takes the place of --device=c: bash has = among its word breaks and replaces what follows it; fish replaces all, files too.
+        // What takes the place of --device=c: bash has = among its word breaks and replaces what follows it; fish and pwsh
+        // replace all, files too.
         string InShell(string word, string line) =>
             shell == "bash" ? word.Split('=')[^1]
-            : shell == "fish" && word == Files && line.EndsWith('=') ? line.Split(' ')[^1] + Files
+            : shell is "fish" or "pwsh" && word == Files && line.EndsWith('=') ? line.Split(' ')[^1] + Files
             : word;
     }
 

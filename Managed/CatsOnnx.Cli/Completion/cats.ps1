@@ -5,8 +5,15 @@ Register-ArgumentCompleter -Native -CommandName cats -ScriptBlock {
     $position = $cursorPosition - $commandAst.Extent.StartOffset
     $line = $commandAst.ToString().PadRight($position)
     $program = $commandAst.CommandElements[0].Value
-    # Without an answer: file names, which PowerShell gives by itself.
-    & $program "[suggest:$position]" $line 2>$null | ForEach-Object {
+    $answers = @(& $program "[suggest:$position]" $line 2>$null)
+    # Without an answer: file names, which PowerShell gives by itself, but not behind --option=.
+    if ($answers.Count -eq 0 -and "$wordToComplete" -match '^(--[^=]*=)(.*)$') {
+        $option = $Matches[1]
+        [System.Management.Automation.CompletionCompleters]::CompleteFilename($Matches[2]) | ForEach-Object {
+            [System.Management.Automation.CompletionResult]::new($option + $_.CompletionText, $_.ListItemText, $_.ResultType, $_.ToolTip)
+        }
+    }
+    $answers | ForEach-Object {
         [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
     }
 }

@@ -13,22 +13,16 @@ namespace CatsOnnx.Session;
 /// frees the session when the last has ended.</summary>
 public sealed class ModelSession : IDisposable
 {
-    // ONNX Runtime's registries are shared by all sessions of a process; making two at once has raced there.
-    private static readonly Lock s_creation = new();
-
+    private readonly OpenedSession _opened;
     private readonly Lock _lock = new();
     private WindowRunner? _windows;
     private int _users;
     private int _cudaGraphs;
     private bool _disposed;
 
-    private ModelSession(Opened opened, int fusedNorms, ModelFolder folder, ModelSignature signature, ModelSessionOptions options)
+    private ModelSession(OpenedSession opened, int fusedNorms, ModelFolder folder, ModelSignature signature, ModelSessionOptions options)
     {
-        Inference = opened.Session;
-        Place = opened.Place;
-        UsesCudaGraph = opened.Graph;
-        CudaGraphRefusal = opened.GraphRefusal;
-        CatsKernels = opened.Kernels;
+        _opened = opened;
         FusedNorms = fusedNorms;
         Folder = folder;
         Signature = signature;
@@ -57,23 +51,23 @@ public sealed class ModelSession : IDisposable
     public ModelSessionOptions Options { get; }
 
     /// <summary>ONNX Runtime's session, for what is not here. It belongs to this object.</summary>
-    public InferenceSession Inference { get; }
+    public InferenceSession Inference => _opened.Inference;
 
     /// <summary>Where the nodes of ai.cats were placed.</summary>
-    public CatsPlacement CatsKernels { get; }
+    public CatsPlacement CatsKernels => _opened.Kernels;
 
     /// <summary>How many sparse MLPs do the residual addition and the norm before them in their own kernel
     /// (<see cref="ModelSessionOptions.FuseNorms"/>).</summary>
     public int FusedNorms { get; }
 
     /// <summary>Whether decoding may replay a CUDA graph.</summary>
-    public bool UsesCudaGraph { get; }
+    public bool UsesCudaGraph => _opened.Graph;
 
     /// <summary>Why ONNX Runtime refused to capture this model's graph, or null.</summary>
-    public string? CudaGraphRefusal { get; }
+    public string? CudaGraphRefusal => _opened.GraphRefusal;
 
     /// <summary>The memory of the session's device.</summary>
-    internal TensorPlace Place { get; }
+    internal TensorPlace Place => _opened.Place;
 
     /// <summary>A number for a CUDA graph of this session that none had before.</summary>
     internal int NextCudaGraph() => Interlocked.Increment(ref _cudaGraphs);
@@ -254,55 +248,22 @@ public sealed class ModelSession : IDisposable
         IReadOnlyCollection<string> extraOutputs,
         Func<SessionOptions, InferenceSession> open)
     {
-        options.Device.RequireProvider();
-        TensorPlace place = TensorPlace.Of(options.Device);
-        Opened? opened = null;
+        OpenedSession opened = OpenedSession.Open(folder, options, usesCats, externalDataFolder, open);
         try
         {
-            bool graph = place is CudaPlace && (options.CudaGraph ?? folder.Config.PastPresentShareBuffer);
-            try
-            {
-                opened = Open(graph, refusal: null);
-            }
-            catch (OnnxRuntimeException error) when (graph && options.CudaGraph is null && error.Message.Contains("graph capture", StringComparison.Ordinal))
-            {
-                opened = Open(graph: false, error.Message);
-            }
-
-            ModelSession session = new(opened, fusedNorms, folder, ModelSignature.Read(opened.Session, folder, extraOutputs), options);
+            ModelSession session = new(opened, fusedNorms, folder, ModelSignature.Read(opened.Inference, folder, extraOutputs), options);
             options.Opened?.Invoke(session);
             return session;
         }
-        catch (OnnxRuntimeException error)
-        {
-            place.Dispose();
-            throw new InvalidDataException($"ONNX Runtime {OrtEnv.Instance().GetVersionString()} cannot load '{folder.ModelPath}': {error.Message}", error);
-        }
         catch (InvalidDataException error)
         {
-            opened?.Session.Dispose();
-            place.Dispose();
+            opened.Dispose();
             throw new InvalidDataException($"'{folder.ModelPath}': {error.Message}", error);
         }
         catch
         {
-            opened?.Session.Dispose();
-            place.Dispose();
+            opened.Dispose();
             throw;
-        }
-
-        Opened Open(bool graph, string? refusal)
-        {
-            using SessionOptions made = options.Make(usesCats, externalDataFolder, place, graph);
-            lock (s_creation)
-            {
-                using CudaGate.Pass pass = CudaGate.Share();
-                // A model without our nodes does not load the native library only to be counted.
-                bool counts = options.UseCatsKernels ?? usesCats;
-                CatsPlacement before = counts ? CatsPlacement.Now() : default;
-                InferenceSession session = open(made);
-                return new Opened(session, place, graph, refusal, counts ? CatsPlacement.Now() - before : default);
-            }
         }
     }
 
@@ -322,15 +283,8 @@ public sealed class ModelSession : IDisposable
     private void Free()
     {
         _windows?.Dispose();
-        using (CudaGate.Share())
-        {
-            Inference.Dispose();
-        }
-
-        Place.Dispose();
+        _opened.Dispose();
     }
-
-    private sealed record Opened(InferenceSession Session, TensorPlace Place, bool Graph, string? GraphRefusal, CatsPlacement Kernels);
 
     /// <summary>A use of the session that keeps it alive.</summary>
     internal readonly struct Usage(ModelSession session) : IDisposable
