@@ -164,6 +164,17 @@ struct BulkDecider {
   }
 };
 
+__device__ __forceinline__ void TakeRegisters() {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kWorkerRegisters));
+#endif
+}
+__device__ __forceinline__ void GiveRegisters() {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kOtherRegisters));
+#endif
+}
+
 // What the warps behind the workers do. The numbers of the neurons are asked for before the weights.
 template <class T, int Hidden>
 __device__ void DecideAndFetch(const GatedMlpArgs& args, const RowGroup& group, const BulkBlock& block,
@@ -215,7 +226,7 @@ __device__ void DecideAndFetch(const GatedMlpArgs& args, const RowGroup& group, 
     s.gate_bias[n] = gate_bias[k];
     s.up_bias[n] = up_bias[k];
   }
-  NamedBarrier<kHelpers>();
+  asm volatile("bar.sync 1, 96;" ::: "memory");  // kHelpers
   if (warp != kDecider) return;
   BulkDecider<T, Hidden>{args, block, s, lane, group.count, group.first}.Run();
   // For the counts; behind the last neuron 0 up to the end of its tile.
@@ -229,18 +240,19 @@ __device__ void DecideAndFetch(const GatedMlpArgs& args, const RowGroup& group, 
 template <class T, int Hidden>
 __global__ void __launch_bounds__(kBulkThreads, 1)
     BulkRows(const __grid_constant__ GatedMlpArgs args, const __grid_constant__ RowGroup group) {
-#if defined(CATS_SM90)
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
   using Size = BulkSize<Hidden>;
-  auto& s = DynamicShared<BulkRowsShared<Hidden>>();
+  extern __shared__ __align__(128) unsigned char shared_bytes[];
+  auto& s = *reinterpret_cast<BulkRowsShared<Hidden>*>(shared_bytes);
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const BulkBlock block(args.intermediate);
   AllowNextKernel();
   if (warp >= kBulkWarps) {
-    GiveRegisters<kOtherRegisters>();
+    GiveRegisters();
     DecideAndFetch<T, Hidden>(args, group, block, s, warp, lane);
     return;
   }
-  TakeRegisters<kWorkerRegisters>();
+  TakeRegisters();
   BulkWorker<T, Hidden> worker{args, block, s, warp, lane};
   {
     uint4 x[Size::kChunks];
