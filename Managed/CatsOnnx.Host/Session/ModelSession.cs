@@ -4,7 +4,6 @@ using CatsOnnx.GraphRewriter;
 using CatsOnnx.GraphRewriter.Model;
 using CatsOnnx.GraphRewriter.Passes;
 using CatsOnnx.Memory;
-using CatsOnnx.Native;
 using Microsoft.ML.OnnxRuntime;
 
 namespace CatsOnnx.Session;
