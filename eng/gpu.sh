@@ -33,13 +33,13 @@ build() {
     -DCMAKE_CUDA_COMPILER="$(command -v nvcc)" \
     -DCMAKE_CUDA_ARCHITECTURES="${CATS_CUDA_ARCHITECTURES:-90a-real}" "${include[@]}"
   cmake --build "$build" -j"$(nproc)" --target cats_onnx ort_cuda_test ort_cuda_dense_test cuda_rows_test cuda_greedy_test \
-    cuda_skip_rms_norm_test launch_plan_test cuda_planted_bugs cuda_sparse_row_check cuda_sparse_row_bench cuda_sparse_rows_bench cuda_ort_mlp_bench
+    cuda_skip_rms_norm_test cuda_two_rows_test launch_plan_test cuda_planted_bugs cuda_sparse_row_check cuda_sparse_row_bench cuda_sparse_rows_bench cuda_ort_mlp_bench
 }
 
 run_tests() {
   export CATS_REQUIRE_CUDA=1
   local failed=0
-  for test in launch_plan_test cuda_rows_test cuda_skip_rms_norm_test cuda_greedy_test ort_cuda_test ort_cuda_dense_test; do
+  for test in launch_plan_test cuda_rows_test cuda_skip_rms_norm_test cuda_two_rows_test cuda_greedy_test ort_cuda_test ort_cuda_dense_test; do
     echo "== $test"
     timeout 240 "$build/tests/Native/$test" --gtest_brief=1 || failed=1
   done
