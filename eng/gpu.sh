@@ -140,6 +140,8 @@ sanitize() {
   $sanitizer --tool memcheck "$build/tests/Native/cuda_greedy_test" --gtest_brief=1 | tail -4 || failed=1
   echo "== memcheck: the norm, by itself and in the fused kernel"
   $sanitizer --tool memcheck "$build/tests/Native/cuda_skip_rms_norm_test" --gtest_brief=1 --gtest_filter='-*ThousandRuns*' | tail -4 || failed=1
+  echo "== memcheck: two rows in the fused kernel"
+  $sanitizer --tool memcheck "$build/tests/Native/cuda_two_rows_test" --gtest_brief=1 --gtest_filter='*InFloat16:*Norm*' | tail -4 || failed=1
   echo "== memcheck: one row"
   $sanitizer --tool memcheck "$build/benchmarks/Native/cuda_sparse_row_check" small | tail -4 || failed=1
   # racecheck knows __syncthreads and __syncwarp; kernels with bulk copies order their shared memory by mbarriers and flag

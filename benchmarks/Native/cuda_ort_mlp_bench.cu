@@ -8,6 +8,7 @@
 
 #include "cuda_bench.cuh"
 #include "kernels/cuda/launch_plan.h"
+#include "kernels/cuda/sparse_row.h"
 #include "support/onnx_model.h"
 #include "support/ort_runtime.h"
 
@@ -157,6 +158,13 @@ class Captured {
   std::vector<OrtValue*> values_;
 };
 
+bool IsFused(DType dtype, int64_t hidden, int64_t intermediate, int64_t rows) {
+  cuda::DeviceLimits limits;
+  CHECK(cuda::ReadDeviceLimits(0, &limits));
+  return rows <= cuda::kMaxFusedRows &&
+         cuda::PlanSparseRow(limits, dtype, hidden, intermediate, true, rows).fused;
+}
+
 template <class T>
 void Measure(const Shape& shape, DType dtype, const std::vector<int64_t>& all_rows,
              const std::vector<double>& sparsities, double ceiling) {
@@ -222,7 +230,7 @@ void Measure(const Shape& shape, DType dtype, const std::vector<int64_t>& all_ro
       const double floor =
           static_cast<double>((intermediate + 2 * any) * hidden) * sizeof(T) / ceiling * 1e-6;
       const char* path = rows >= cuda::DenseRowsFrom(dtype, hidden, intermediate) ? "dense"
-                         : rows == 1                                              ? "one row"
+                         : IsFused(dtype, hidden, intermediate, rows)             ? "fused"
                                                                                   : "rows";
       std::printf("| %s %s | %d | %s | %.0f%% | %.1f%% | %.1f (%.1f) | %.1f (%.1f) | x%.2f | ", shape.name,
                   NameOf(dtype), static_cast<int>(rows), path, 100 * sparsity, 100.0 * any / intermediate,
