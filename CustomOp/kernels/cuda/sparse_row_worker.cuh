@@ -45,18 +45,13 @@ struct RowWorker {
              policy);
   }
 
-  // The first gate row, and the second asked for: they depend on nothing, so nothing is waited for.
+  // The first gate row: it depends on nothing, so nothing is waited for.
   __device__ void Start() {
     if (lane == 0) {
       for (int i = 0; i < kStages; ++i) BarrierInit(&s.full[warp][i]);
       BarrierInitFence();
     }
     if (warp < neurons) Issue(kGate | warp);
-    if (lane == 0 && warp + kWarps < neurons) {
-      BulkPrefetch(static_cast<const unsigned char*>(args.gate) +
-                       static_cast<int64_t>(first + warp + kWarps) * Size::kBytes,
-                   Size::kBytes);
-    }
   }
 
   // The next task of this warp, the same in all lanes; kNone if there is none yet, kEnd if never again.
