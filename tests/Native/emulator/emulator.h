@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Runs CUDA kernels on the CPU, to test their logic where there is no GPU: every thread is a fiber, fibers
-// take turns in an order drawn anew each round, a warp may get none for a while, and a copy that was asked
-// for arrives at a time of its own.
+// take turns in an order drawn anew each round, a block may begin late, a warp may get no turn for a while,
+// and a copy that was asked for arrives at a time of its own.
 // So a kernel that counts on an order which it did not ask for shows it, and one that waits for what never
 // comes is seen to. Memory has one order here, and nothing is timed: fences that are missing do not show.
 // Behind this header kernels/cuda/*.cuh compile as C++; the folder beside it has the three that hold
@@ -79,6 +79,7 @@ struct Block {
 using Stack = std::unique_ptr<char[]>;
 constexpr size_t kStackBytes = 48 << 10;
 constexpr unsigned kAwake = 150, kAsleep = 200;  // rounds: the mean, times the blocks, and the most
+constexpr unsigned kLate = 8;                    // one block of so many begins late
 
 struct Fiber {
   ucontext_t context;  // until it has begun; then jumps, which make no system call
@@ -188,8 +189,13 @@ inline void RunTogether(const std::vector<dim3>& blocks, unsigned threads, size_
     Prepare(fiber, stacks[i]);
     order.push_back(&fiber);
   }
-  // At times a warp gets no turn for a while, so that others run far ahead of it.
-  std::vector<int> asleep_until(blocks.size() * (threads / 32), 0);
+  // Some blocks begin late, and at times a warp gets no turn for a while, so that others run far ahead.
+  const size_t warps = threads / 32;
+  std::vector<int> asleep_until(blocks.size() * warps, 0);
+  for (size_t block = 0; block < blocks.size(); ++block) {
+    const unsigned late = random() % kLate == 0 ? random() % kAsleep : 0;
+    std::fill_n(asleep_until.begin() + static_cast<int64_t>(block * warps), warps, static_cast<int>(late));
+  }
   for (int round = 0; !order.empty(); ++round) {
     if (round == most_rounds) {
       std::map<unsigned, int> waiting;
@@ -210,7 +216,7 @@ inline void RunTogether(const std::vector<dim3>& blocks, unsigned threads, size_
     }
     for (Fiber* fiber : order) {
       const auto block = static_cast<size_t>(fiber->block - all.data());
-      if (asleep_until[block * (threads / 32) + fiber->thread.x / 32] <= round) Resume(fiber);
+      if (asleep_until[block * warps + fiber->thread.x / 32] <= round) Resume(fiber);
     }
     std::erase_if(order, [](const Fiber* fiber) { return fiber->done; });
     std::shuffle(copies.begin(), copies.end(), random);
