@@ -34,46 +34,32 @@ __device__ __forceinline__ void FinishColumns(const SparseRowArgs& args, const B
            {Sendable(v.x), Sendable(v.y), Sendable(v.z), Sendable(v.w)});
     }
   }
-  // A warp takes 4 positions at a time and 8 groups of a row, some rounds of them at once, so that it waits
-  // for L2 once; the order of the sum is fixed.
+  // A warp takes 4 positions at a time and 8 groups of a row; the order of the sum is fixed.
   auto* of_warps = reinterpret_cast<float4*>(s.x[0]);  // [Rows * groups, kAllWarps]
-  constexpr int kTogether = 4;
   static_assert((Rows * (Size::kGroups / (kMinBlocks / kSlabs) + 1) + 8) * kAllWarps * 16 <=
                 Rows * Size::kBytes);
   const int of_rows = Rows * groups;
-  for (int begin = lane % 8; begin < (of_rows + 7) / 8 * 8; begin += 8 * kTogether) {
-    float4 v[kTogether] = {};
-    for (int p = warp * 4 + lane / 8; p < place.positions; p += kAllWarps * 4) {
-      const auto peek = [&](int q) {
-        const int k = Rows > 1 && q >= groups ? 1 : 0;
-        return Peek(parts(k) + p * Size::kGroups + group_begin + q - k * groups);
-      };
-      Words w[kTogether];
-#pragma unroll
-      for (int n = 0; n < kTogether; ++n) {
-        if (begin + 8 * n < of_rows) w[n] = peek(begin + 8 * n);
-      }
-#pragma unroll
-      for (int n = 0; n < kTogether; ++n) {
-        if (begin + 8 * n >= of_rows) continue;
-        while (!IsFull(w[n])) w[n] = peek(begin + 8 * n);
-        v[n].x += __uint_as_float(w[n].x), v[n].y += __uint_as_float(w[n].y);
-        v[n].z += __uint_as_float(w[n].z), v[n].w += __uint_as_float(w[n].w);
+  for (int q = lane % 8; q < (of_rows + 7) / 8 * 8; q += 8) {
+    float4 v = {0.0f, 0.0f, 0.0f, 0.0f};
+    if (q < of_rows) {
+      const int k = Rows > 1 && q >= groups ? 1 : 0;
+      Words* const column = parts(k) + group_begin + q - k * groups;
+      for (int p = warp * 4 + lane / 8; p < place.positions; p += kAllWarps * 4) {
+        const Words* cell = column + p * Size::kGroups;
+        Words w = Peek(cell);
+        while (!IsFull(w)) w = Peek(cell);
+        v.x += __uint_as_float(w.x), v.y += __uint_as_float(w.y);
+        v.z += __uint_as_float(w.z), v.w += __uint_as_float(w.w);
       }
     }
 #pragma unroll
-    for (int n = 0; n < kTogether; ++n) {
-      const int q = begin + 8 * n;
-      if (q >= (of_rows + 7) / 8 * 8) continue;
-#pragma unroll
-      for (int distance = 8; distance < 32; distance *= 2) {
-        v[n].x += __shfl_xor_sync(kAll, v[n].x, distance);
-        v[n].y += __shfl_xor_sync(kAll, v[n].y, distance);
-        v[n].z += __shfl_xor_sync(kAll, v[n].z, distance);
-        v[n].w += __shfl_xor_sync(kAll, v[n].w, distance);
-      }
-      if (lane < 8) of_warps[q * kAllWarps + warp] = v[n];
+    for (int distance = 8; distance < 32; distance *= 2) {
+      v.x += __shfl_xor_sync(kAll, v.x, distance);
+      v.y += __shfl_xor_sync(kAll, v.y, distance);
+      v.z += __shfl_xor_sync(kAll, v.z, distance);
+      v.w += __shfl_xor_sync(kAll, v.w, distance);
     }
+    if (lane < 8) of_warps[q * kAllWarps + warp] = v;
   }
   __syncthreads();
   for (int c = threadIdx.x; c < of_rows * 4; c += kAllWarps * 32) {
