@@ -33,13 +33,13 @@ build() {
     -DCMAKE_CUDA_COMPILER="$(command -v nvcc)" \
     -DCMAKE_CUDA_ARCHITECTURES="${CATS_CUDA_ARCHITECTURES:-90a-real}" "${include[@]}"
   cmake --build "$build" -j"$(nproc)" --target cats_onnx ort_cuda_test ort_cuda_dense_test cuda_rows_test cuda_greedy_test \
-    cuda_skip_rms_norm_test launch_plan_test cuda_planted_bugs cuda_sparse_row_check cuda_sparse_row_bench cuda_sparse_rows_bench cuda_ort_mlp_bench
+    cuda_skip_rms_norm_test cuda_two_rows_test launch_plan_test cuda_planted_bugs cuda_sparse_row_check cuda_sparse_row_bench cuda_sparse_rows_bench cuda_ort_mlp_bench
 }
 
 run_tests() {
   export CATS_REQUIRE_CUDA=1
   local failed=0
-  for test in launch_plan_test cuda_rows_test cuda_skip_rms_norm_test cuda_greedy_test ort_cuda_test ort_cuda_dense_test; do
+  for test in launch_plan_test cuda_rows_test cuda_skip_rms_norm_test cuda_two_rows_test cuda_greedy_test ort_cuda_test ort_cuda_dense_test; do
     echo "== $test"
     timeout 240 "$build/tests/Native/$test" --gtest_brief=1 || failed=1
   done
@@ -140,6 +140,8 @@ sanitize() {
   $sanitizer --tool memcheck "$build/tests/Native/cuda_greedy_test" --gtest_brief=1 | tail -4 || failed=1
   echo "== memcheck: the norm, by itself and in the fused kernel"
   $sanitizer --tool memcheck "$build/tests/Native/cuda_skip_rms_norm_test" --gtest_brief=1 --gtest_filter='-*ThousandRuns*' | tail -4 || failed=1
+  echo "== memcheck: two rows in the fused kernel"
+  $sanitizer --tool memcheck "$build/tests/Native/cuda_two_rows_test" --gtest_brief=1 --gtest_filter='*InFloat16:*Norm*' | tail -4 || failed=1
   echo "== memcheck: one row"
   $sanitizer --tool memcheck "$build/benchmarks/Native/cuda_sparse_row_check" small | tail -4 || failed=1
   # racecheck knows __syncthreads and __syncwarp; kernels with bulk copies order their shared memory by mbarriers and flag

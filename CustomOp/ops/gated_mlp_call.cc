@@ -137,7 +137,7 @@ void RunGatedMlpOnCpu(DType dtype, GatedMlpArgs args, OpContext& context) {
 const char* GatedMlpIsaError() noexcept { return ChosenIsa().error; }
 
 #if defined(CATS_CUDA)
-// One row by the fused kernel where there is one for its size, many as products of whole matrices.
+// One or two rows by the fused kernel where there is one for their size, many as products of whole matrices.
 void RunGatedMlpOnCuda(DType dtype, GatedMlpArgs args, const SkipRmsNormArgs* norm, OpContext& context) {
   if (args.rows == 0) return;
   const CudaLane lane = context.cuda_lane();
@@ -157,16 +157,18 @@ void RunGatedMlpOnCuda(DType dtype, GatedMlpArgs args, const SkipRmsNormArgs* no
     bits |= reinterpret_cast<uintptr_t>(norm->x) | reinterpret_cast<uintptr_t>(norm->skip) |
             reinterpret_cast<uintptr_t>(norm->weight) | reinterpret_cast<uintptr_t>(norm->sum);
   }
-  const cuda::SparseRowPlan plan =
-      cuda::PlanSparseRow(limits, dtype, args.hidden, args.intermediate, bits % 16 == 0);
+  const bool few = args.rows <= cuda::kMaxFusedRows;
+  const cuda::SparseRowPlan plan = cuda::PlanSparseRow(limits, dtype, args.hidden, args.intermediate,
+                                                       few && bits % 16 == 0, few ? args.rows : 1);
   // The size of the scratch depends on the shapes alone, also where an address rules out the fused kernel.
   size_t bytes = cuda::SparseRowsScratchBytes(dtype, args.rows, args.intermediate, args.hidden);
-  if (args.rows == 1) {
-    bytes = std::max(bytes,
-                     cuda::PlanSparseRow(limits, dtype, args.hidden, args.intermediate, true).scratch_bytes);
+  if (few) {
+    bytes = std::max(
+        bytes,
+        cuda::PlanSparseRow(limits, dtype, args.hidden, args.intermediate, true, args.rows).scratch_bytes);
   }
   args.scratch = context.Scratch(bytes);
-  if (args.rows != 1 || !plan.fused) {
+  if (!plan.fused) {
     if (norm != nullptr) RunNormOnCuda(dtype, *norm, &args, context);
     ThrowIfCudaFailed(cuda::LaunchSparseRows(limits, dtype, args, norm != nullptr, lane.stream), "launch");
     return;
@@ -179,6 +181,7 @@ void RunGatedMlpOnCuda(DType dtype, GatedMlpArgs args, const SkipRmsNormArgs* no
     row.norm_weight = norm->weight;
     row.norm_epsilon = norm->epsilon;
     row.sum = norm->sum;
+    row.skip_per_row = norm->skip_rows == norm->rows;
   }
   row.gate = args.gate;
   row.up = args.up;
@@ -194,6 +197,7 @@ void RunGatedMlpOnCuda(DType dtype, GatedMlpArgs args, const SkipRmsNormArgs* no
   row.hidden = args.hidden;
   row.intermediate = args.intermediate;
   row.threshold_per_neuron = args.threshold_per_neuron;
+  row.scale_per_row = args.scale_per_row;
   ThrowIfCudaFailed(cuda::PrepareScratch(plan, row.exchange, lane.stream), "preparing scratch");
   // It may overlap with the filling of its scratch, which has waited for whatever makes its inputs.
   ThrowIfCudaFailed(cuda::LaunchSparseRow(plan, dtype, row, true, lane.stream), "launch");

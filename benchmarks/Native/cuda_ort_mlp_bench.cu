@@ -2,12 +2,14 @@
 // One MLP inside ONNX Runtime's CUDA provider: SparseGatedMlp against the six nodes of a dense export, the
 // same session options, both as CUDA graphs of 8 MLPs, runs back to back on one stream. Random data; four
 // copies of the weights take turns, so that L2 holds none.
-//   cuda_ort_mlp_bench [all|crossover] [LIBRARY]   CATS_ORT_GPU_LIBRARY names the runtime
+//   cuda_ort_mlp_bench [all|crossover|decode] [LIBRARY]   CATS_ORT_GPU_LIBRARY names the runtime
+// decode: 1 and 2 rows only, to compare two libraries in seconds.
 #include <cstring>
 #include <memory>
 
 #include "cuda_bench.cuh"
 #include "kernels/cuda/launch_plan.h"
+#include "kernels/cuda/sparse_row.h"
 #include "support/onnx_model.h"
 #include "support/ort_runtime.h"
 
@@ -157,6 +159,13 @@ class Captured {
   std::vector<OrtValue*> values_;
 };
 
+bool IsFused(DType dtype, int64_t hidden, int64_t intermediate, int64_t rows) {
+  cuda::DeviceLimits limits;
+  CHECK(cuda::ReadDeviceLimits(0, &limits));
+  return rows <= cuda::kMaxFusedRows &&
+         cuda::PlanSparseRow(limits, dtype, hidden, intermediate, true, rows).fused;
+}
+
 template <class T>
 void Measure(const Shape& shape, DType dtype, const std::vector<int64_t>& all_rows,
              const std::vector<double>& sparsities, double ceiling) {
@@ -222,7 +231,7 @@ void Measure(const Shape& shape, DType dtype, const std::vector<int64_t>& all_ro
       const double floor =
           static_cast<double>((intermediate + 2 * any) * hidden) * sizeof(T) / ceiling * 1e-6;
       const char* path = rows >= cuda::DenseRowsFrom(dtype, hidden, intermediate) ? "dense"
-                         : rows == 1                                              ? "one row"
+                         : IsFused(dtype, hidden, intermediate, rows)             ? "fused"
                                                                                   : "rows";
       std::printf("| %s %s | %d | %s | %.0f%% | %.1f%% | %.1f (%.1f) | %.1f (%.1f) | x%.2f | ", shape.name,
                   NameOf(dtype), static_cast<int>(rows), path, 100 * sparsity, 100.0 * any / intermediate,
@@ -244,7 +253,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "cuda_ort_mlp_bench: CATS_ORT_GPU_LIBRARY is not set\n");
     return 1;
   }
-  const bool crossover = argc > 1 && std::strcmp(argv[1], "crossover") == 0;
+  const std::string mode = argc > 1 ? argv[1] : "all";
   if (argc > 2) library = argv[2];
   CHECK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
   const double ceiling = Ceiling();
@@ -255,10 +264,15 @@ int main(int argc, char** argv) {
       "SparseGatedMlp us | "
       "x dense | bytes / ceiling us | share |\n|---|---|---|---|---|---|---|---|---|---|\n");
   constexpr Shape kLlama7 = {"Llama-2-7B", 4096, 11008};
-  if (crossover) {
+  const Shape shapes[] = {
+      kLlama7, {"Mistral-7B", 4096, 14336}, {"Llama-2-13B", 5120, 13824}, {"TinyLlama-1.1B", 2048, 5632}};
+  if (mode == "decode") {
+    for (const Shape& shape : shapes) Measure<F16>(shape, DType::kF16, {1, 2}, {0.0, 0.5, 0.9}, ceiling);
+    return 0;
+  }
+  if (mode == "crossover") {
     const std::vector<int64_t> rows = {2, 3, 4, 6, 8, 9, 12, 16, 24, 32};
-    for (const Shape& shape : {kLlama7, Shape{"Mistral-7B", 4096, 14336}, Shape{"Llama-2-13B", 5120, 13824},
-                               Shape{"TinyLlama-1.1B", 2048, 5632}}) {
+    for (const Shape& shape : shapes) {
       Measure<F16>(shape, DType::kF16, rows, {0.0, 0.5, 0.7, 0.9}, ceiling);
     }
     Measure<BF16>(kLlama7, DType::kBF16, {2, 8, 16}, {0.5, 0.9}, ceiling);

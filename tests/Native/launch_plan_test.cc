@@ -49,8 +49,21 @@ TEST(LaunchPlan, TwoRowsForEachWarpFitIntoSharedMemory) {
       const int64_t row_bytes = hidden * static_cast<int64_t>(SizeOf(dtype));
       const int64_t warps = FusedWarps(row_bytes);
       EXPECT_LE((warps * kStages + 1) * row_bytes + 19 * 1024, 227 * 1024) << hidden << " " << NameOf(dtype);
+      if (!FusedRowsFit(row_bytes, 2)) continue;
+      EXPECT_LE((warps * kStages + 2) * row_bytes + 27 * 1024, 227 * 1024) << hidden << " " << NameOf(dtype);
     }
   }
+}
+
+TEST(LaunchPlan, TwoRowsOfXTakeTheFusedKernelWhereTheyFit) {
+  for (int hidden : {2048, 3072, 4096, 5120, 6144}) {
+    EXPECT_TRUE(PlanSparseRow(kH200, DType::kF16, hidden, 11008, true, 2).fused) << hidden;
+  }
+  EXPECT_FALSE(PlanSparseRow(kH200, DType::kF16, 8192, 11008, true, 2).fused);
+  EXPECT_TRUE(PlanSparseRow(kH200, DType::kF32, 3072, 8192, true, 2).fused);
+  EXPECT_FALSE(PlanSparseRow(kH200, DType::kF32, 4096, 11008, true, 2).fused);
+  EXPECT_FALSE(PlanSparseRow(kH200, DType::kF16, 4096, 11008, true, 3).fused);
+  EXPECT_EQ(PlanSparseRow(kH200, DType::kF16, 4096, 11008, true, 2).scratch_bytes % 16, 0u);
 }
 
 TEST(LaunchPlan, AsksEarlyForTheSameBytesWhateverARowHolds) {
@@ -61,12 +74,16 @@ TEST(LaunchPlan, AsksEarlyForTheSameBytesWhateverARowHolds) {
 }
 
 TEST(LaunchPlan, ScratchHoldsItsParts) {
-  const SparseRowExchange e(132, 11008, 4096);
+  const SparseRowExchange e(132, 11008, 4096, 1);
   EXPECT_EQ(e.masks, 0);
   EXPECT_EQ(e.h, 132 * 132 * kMaskWords);
   EXPECT_EQ(e.parts, e.h + 11008 * kSlabs);
   EXPECT_EQ(e.max_positions, 33);
   EXPECT_EQ(e.words, e.parts + 33 * 4096);
+  const SparseRowExchange two(132, 11008, 4096, 2);
+  EXPECT_EQ(two.parts, two.h + 11008 * kSlabs * 2);
+  EXPECT_EQ(two.counts, two.parts + 33 * 4096 * 2);
+  EXPECT_EQ(two.words, two.counts + 132 * 4);
   EXPECT_EQ(e.h % 4, 0);
   EXPECT_EQ(e.parts % 4, 0) << "16-byte words";
   const SparseRowPlan plan = PlanSparseRow(kH200, DType::kF16, 100, 37, true);

@@ -3,6 +3,11 @@
 #pragma once
 #include <cstdint>
 
+// Where code for compute capability 9.0 is compiled.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+#define CATS_SM90
+#endif
+
 namespace cats::cuda {
 
 __device__ __forceinline__ uint32_t SharedAddress(const void* shared) {
@@ -73,12 +78,12 @@ __device__ __forceinline__ void BulkPrefetch(const void* global, uint32_t bytes)
 
 // Programmatic dependent launch; both do nothing in a launch without that attribute, and on older devices.
 __device__ __forceinline__ void WaitForPreviousKernel() {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+#if defined(CATS_SM90)
   asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
 }
 __device__ __forceinline__ void AllowNextKernel() {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+#if defined(CATS_SM90)
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 #endif
 }

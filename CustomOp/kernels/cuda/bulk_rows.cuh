@@ -164,17 +164,6 @@ struct BulkDecider {
   }
 };
 
-__device__ __forceinline__ void TakeRegisters() {
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kWorkerRegisters));
-#endif
-}
-__device__ __forceinline__ void GiveRegisters() {
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kOtherRegisters));
-#endif
-}
-
 // What the warps behind the workers do. The numbers of the neurons are asked for before the weights.
 template <class T, int Hidden>
 __device__ void DecideAndFetch(const GatedMlpArgs& args, const RowGroup& group, const BulkBlock& block,
@@ -226,7 +215,7 @@ __device__ void DecideAndFetch(const GatedMlpArgs& args, const RowGroup& group, 
     s.gate_bias[n] = gate_bias[k];
     s.up_bias[n] = up_bias[k];
   }
-  asm volatile("bar.sync 1, 96;" ::: "memory");  // kHelpers
+  NamedBarrier<kHelpers>();
   if (warp != kDecider) return;
   BulkDecider<T, Hidden>{args, block, s, lane, group.count, group.first}.Run();
   // For the counts; behind the last neuron 0 up to the end of its tile.
@@ -240,19 +229,18 @@ __device__ void DecideAndFetch(const GatedMlpArgs& args, const RowGroup& group, 
 template <class T, int Hidden>
 __global__ void __launch_bounds__(kBulkThreads, 1)
     BulkRows(const __grid_constant__ GatedMlpArgs args, const __grid_constant__ RowGroup group) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+#if defined(CATS_SM90)
   using Size = BulkSize<Hidden>;
-  extern __shared__ __align__(128) unsigned char shared_bytes[];
-  auto& s = *reinterpret_cast<BulkRowsShared<Hidden>*>(shared_bytes);
+  auto& s = DynamicShared<BulkRowsShared<Hidden>>();
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const BulkBlock block(args.intermediate);
   AllowNextKernel();
   if (warp >= kBulkWarps) {
-    GiveRegisters();
+    GiveRegisters<kOtherRegisters>();
     DecideAndFetch<T, Hidden>(args, group, block, s, warp, lane);
     return;
   }
-  TakeRegisters();
+  TakeRegisters<kWorkerRegisters>();
   BulkWorker<T, Hidden> worker{args, block, s, warp, lane};
   {
     uint4 x[Size::kChunks];

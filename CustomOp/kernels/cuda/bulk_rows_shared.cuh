@@ -64,16 +64,6 @@ struct BulkBlock {
   }
 };
 
-// A load that stays where it is written, from L2: the kernel before may have written it while this one ran.
-__device__ __forceinline__ uint4 LoadNow(const uint4* p) {
-  uint4 v;
-  asm volatile("ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];"
-               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-               : "l"(p)
-               : "memory");
-  return v;
-}
-
 // The gate tasks whose down rows are the next stage: as many as have kTask kept neurons together, so that a
 // stage is full also where few are kept. A sum is made task by task, whatever lies in one stage.
 struct DownSpan {

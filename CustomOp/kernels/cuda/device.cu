@@ -20,9 +20,11 @@ int LoadSparseGatedMlp(DType dtype, int device) {
     if (const int error = ReadDeviceLimits(device, &limits); error != 0) return error;
     for (const int hidden : FusedHidden::kAll) {
       // As many neurons as blocks are enough for a plan that is fused wherever this size can be.
-      const SparseRowPlan plan = PlanSparseRow(limits, dtype, hidden, limits.multiprocessors, true);
-      if (!plan.fused) continue;
-      if (const int error = LoadSparseRow(plan, dtype, hidden); error != 0) return error;
+      for (int rows = 1; rows <= kMaxFusedRows; ++rows) {
+        const SparseRowPlan plan = PlanSparseRow(limits, dtype, hidden, limits.multiprocessors, true, rows);
+        if (!plan.fused) continue;
+        if (const int error = LoadSparseRow(plan, dtype, hidden); error != 0) return error;
+      }
     }
     if (const int error = LoadSparseRows(limits, dtype); error != 0) return error;
     if (const int error = LoadSkipRmsNorm(dtype); error != 0) return error;

@@ -28,6 +28,9 @@ constexpr int kMaxNeuronsPerBlock = kMaskBits * kMaskWords;
 // The first is at most kSlabs * kMaxNeuronsPerBlock and a little, the second the same (launch_plan_test.cc).
 constexpr int kMaxDownRows = 3 * kSlabs * kMaxNeuronsPerBlock;
 constexpr int kStages = 2;  // rows in shared memory for each warp: one arrives while one is worked on
+// Rows of X that it takes at once, each with its own mask; the weights that any of them asks for are read
+// once.
+constexpr int kMaxFusedRows = 2;
 
 // How many warps work on rows of this size, so that two rows for each fit into 227 KB; 0: too large.
 CATS_HD constexpr int FusedWarps(int64_t row_bytes) {
@@ -36,6 +39,12 @@ CATS_HD constexpr int FusedWarps(int64_t row_bytes) {
          : row_bytes <= 16384 ? 6
          : row_bytes <= 20480 ? 4
                               : 0;
+}
+
+// With two rows of X, rows of weights of this size still fit.
+constexpr int64_t kMaxTwoRowBytes = 12288;
+CATS_HD constexpr bool FusedRowsFit(int64_t row_bytes, int64_t rows) {
+  return FusedWarps(row_bytes) > 0 && (rows == 1 || (rows == kMaxFusedRows && row_bytes <= kMaxTwoRowBytes));
 }
 
 // The hidden sizes that the fused kernel is compiled for, each with every dtype whose rows fit.
@@ -51,17 +60,19 @@ constexpr int kPrefetchBytes = 32 * 1024;
 // each launch leaves it so.
 struct SparseRowExchange {
   int64_t masks;          // [to block, from block, kMaskWords]
-  int64_t h;              // [intermediate, kSlabs]: each slab's reader has its own copy
-  int64_t parts;          // [kSlabs, max_positions, hidden / kSlabs]
+  int64_t h;              // [intermediate, kSlabs, rows]: each slab's reader has its own copy
+  int64_t parts;          // [rows, kSlabs, max_positions, hidden / kSlabs]
+  int64_t counts;         // [blocks, 4], with several rows: of each block's kept neurons, by row
   int64_t max_positions;  // blocks of a slab
   int64_t words;
 
-  CATS_HD constexpr SparseRowExchange(int64_t blocks, int64_t intermediate, int64_t hidden)
+  CATS_HD constexpr SparseRowExchange(int64_t blocks, int64_t intermediate, int64_t hidden, int64_t rows)
       : masks(0),
         h(blocks * blocks * kMaskWords),
-        parts(h + intermediate * kSlabs),
+        parts(h + intermediate * kSlabs * rows),
+        counts(parts + (blocks + kSlabs - 1) / kSlabs * hidden * rows),
         max_positions((blocks + kSlabs - 1) / kSlabs),
-        words(parts + max_positions * hidden) {}
+        words(counts + (rows == 1 ? 0 : blocks * 4)) {}
 };
 
 // ---- Many rows (dense_rows.h) ----------------------------------------------------------------------------
@@ -86,6 +97,7 @@ inline int64_t DenseRowsChunk(DType dtype, int64_t rows, int64_t intermediate) {
 
 struct SparseRowPlan {
   bool fused;     // else those for several rows (sparse_rows.h)
+  int rows;       // of X
   int blocks;     // of the fused kernel
   bool exchange;  // scratch must be all ones before the first launch; else its contents are free
   size_t scratch_bytes;
@@ -94,22 +106,30 @@ struct SparseRowPlan {
   int prefetch_up;     // and if 1 the up rows of the same neurons
 };
 
-// aligned: x, gate, up and down all lie at multiples of 16 bytes.
+// aligned: x, gate, up and down all lie at multiples of 16 bytes. rows: 1 to kMaxFusedRows.
 inline SparseRowPlan PlanSparseRow(const DeviceLimits& device, DType dtype, int64_t hidden,
-                                   int64_t intermediate, bool aligned) {
+                                   int64_t intermediate, bool aligned, int64_t rows = 1) {
   const int64_t row_bytes = hidden * static_cast<int64_t>(SizeOf(dtype));
   const int64_t blocks = device.multiprocessors;
-  const bool fused = aligned && FusedHidden::Has(hidden) && FusedWarps(row_bytes) > 0 &&
+  const bool fused = aligned && FusedHidden::Has(hidden) && FusedRowsFit(row_bytes, rows) &&
                      device.compute_capability == 90 && device.shared_bytes >= 227 * 1024 &&
                      device.cooperative_launch && blocks >= kMinBlocks && blocks <= kMaxBlocks &&
                      intermediate >= blocks && (intermediate + blocks - 1) / blocks <= kMaxNeuronsPerBlock;
   if (!fused) {
-    return {false, 0, false, SparseRowsScratchBytes(dtype, 1, intermediate, hidden), 0, 0, 0};
+    return {false,
+            static_cast<int>(rows),
+            0,
+            false,
+            SparseRowsScratchBytes(dtype, rows, intermediate, hidden),
+            0,
+            0,
+            0};
   }
   return {true,
+          static_cast<int>(rows),
           static_cast<int>(blocks),
           true,
-          static_cast<size_t>(SparseRowExchange(blocks, intermediate, hidden).words) * 4,
+          static_cast<size_t>(SparseRowExchange(blocks, intermediate, hidden, rows).words) * 4,
           static_cast<int>(kPrefetchBytes / row_bytes),
           static_cast<int>(intermediate / blocks / 2),
           1};

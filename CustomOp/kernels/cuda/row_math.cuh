@@ -4,101 +4,9 @@
 #pragma once
 #include <cstdint>
 
-#include "formats/bf16.h"
-#include "formats/f16.h"
-#include "formats/f32.h"
+#include "kernels/cuda/device_math.cuh"
 
 namespace cats::cuda {
-
-constexpr uint32_t kAll = 0xffffffffu;  // lanes
-
-__device__ __forceinline__ float2 Unpack(F16, uint32_t pair) {
-  float2 v;
-  asm("{ .reg .b16 a, b; mov.b32 {a, b}, %2; cvt.f32.f16 %0, a; cvt.f32.f16 %1, b; }"
-      : "=f"(v.x), "=f"(v.y)
-      : "r"(pair));
-  return v;
-}
-
-__device__ __forceinline__ float2 Unpack(BF16, uint32_t pair) {
-  return {__uint_as_float(pair << 16), __uint_as_float(pair & 0xffff0000u)};
-}
-
-// T::ToFloat(T::FromFloat(v)) by the conversion instructions; only a NaN's bits may differ.
-__device__ __forceinline__ float Rounded(F16, float v) {
-  float rounded;
-  asm("{ .reg .b16 h; cvt.rn.f16.f32 h, %1; cvt.f32.f16 %0, h; }" : "=f"(rounded) : "f"(v));
-  return rounded;
-}
-
-__device__ __forceinline__ float Rounded(BF16, float v) {
-  uint16_t rounded;
-  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(rounded) : "f"(v));
-  return __uint_as_float(static_cast<uint32_t>(rounded) << 16);
-}
-
-__device__ __forceinline__ float Rounded(F32, float v) { return v; }
-
-// The bits of Rounded(T{}, v).
-__device__ __forceinline__ uint16_t StoredBits(F16, float v) {
-  uint16_t bits;
-  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(v));
-  return bits;
-}
-
-__device__ __forceinline__ uint16_t StoredBits(BF16, float v) {
-  uint16_t bits;
-  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(v));
-  return bits;
-}
-
-__device__ __forceinline__ uint32_t StoredBits(F32, float v) { return __float_as_uint(v); }
-
-// T::ToFloat by the conversion instructions.
-__device__ __forceinline__ float Widened(F16 v) {
-  float wide;
-  asm("cvt.f32.f16 %0, %1;" : "=f"(wide) : "h"(v.bits));
-  return wide;
-}
-__device__ __forceinline__ float Widened(BF16 v) {
-  return __uint_as_float(static_cast<uint32_t>(v.bits) << 16);
-}
-__device__ __forceinline__ float Widened(F32 v) { return v.value; }
-
-// c += A (16 x 16, row-major) times B (16 x 8, column-major).
-__device__ __forceinline__ void MatrixFma(F16, float (&c)[4], const uint4& a, uint32_t b0, uint32_t b1) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
-      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-      : "r"(a.x), "r"(a.y), "r"(a.z), "r"(a.w), "r"(b0), "r"(b1));
-}
-
-__device__ __forceinline__ void MatrixFma(BF16, float (&c)[4], const uint4& a, uint32_t b0, uint32_t b1) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
-      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-      : "r"(a.x), "r"(a.y), "r"(a.z), "r"(a.w), "r"(b0), "r"(b1));
-}
-
-// c += A (16 x 8, row-major) times B (8 x 8, column-major).
-__device__ __forceinline__ void MatrixFma8(F16, float (&c)[4], uint32_t a0, uint32_t a1, uint32_t b) {
-  asm("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0,%1,%2,%3},{%4,%5},{%6},{%0,%1,%2,%3};"
-      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-      : "r"(a0), "r"(a1), "r"(b));
-}
-
-__device__ __forceinline__ void MatrixFma8(BF16, float (&c)[4], uint32_t a0, uint32_t a1, uint32_t b) {
-  asm("mma.sync.aligned.m16n8k8.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5},{%6},{%0,%1,%2,%3};"
-      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-      : "r"(a0), "r"(a1), "r"(b));
-}
-
-// Four 8 x 8 matrices of 16-bit elements, transposed; lane l gives the shared address of row l % 8 of matrix
-// l / 8. Lane 4g + t gets of each the elements (2t, g) and (2t + 1, g).
-__device__ __forceinline__ void LoadTransposed(uint32_t (&w)[4], uint32_t row) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
-               : "=r"(w[0]), "=r"(w[1]), "=r"(w[2]), "=r"(w[3])
-               : "r"(row)
-               : "memory");
-}
 
 __device__ __forceinline__ float SumOfWarp(float v) {
 #pragma unroll
@@ -114,6 +22,28 @@ __device__ __forceinline__ float SumOfWarp(float v) {
 template <class T>
 __device__ __forceinline__ uint4 ForDot(uint4 x) {
   return sizeof(T) == 4 ? x : make_uint4(x.x, x.z, x.y, x.w);
+}
+
+// What the lanes' accumulators of a float32 row come to.
+__device__ __forceinline__ float TotalOf(const float (&sum)[4][4]) {
+  return SumOfWarp((sum[0][0] + sum[1][0]) + (sum[2][0] + sum[3][0]));
+}
+
+__device__ __forceinline__ void AddProducts(float (&sum)[4][4], const uint4& w, const uint4& v) {
+  sum[0][0] = fmaf(__uint_as_float(w.x), __uint_as_float(v.x), sum[0][0]);
+  sum[1][0] = fmaf(__uint_as_float(w.y), __uint_as_float(v.y), sum[1][0]);
+  sum[2][0] = fmaf(__uint_as_float(w.z), __uint_as_float(v.z), sum[2][0]);
+  sum[3][0] = fmaf(__uint_as_float(w.w), __uint_as_float(v.w), sum[3][0]);
+}
+
+// The traces in the products of 16-bit rows, even chunks' in sum[0] and sum[1], odd ones' in the others:
+// segments' first halves at accumulators `first` and behind, the second halves' at `second` (0: rows 0 to 7
+// of A; 2: rows 8 to 15).
+__device__ __forceinline__ float TraceOf(const float (&sum)[4][4], int first, int second, int lane) {
+  const int segment = lane >> 2;
+  const float even = (sum[0][first] + sum[2][first]) + (sum[1][second] + sum[3][second]);
+  const float odd = (sum[0][first + 1] + sum[2][first + 1]) + (sum[1][second + 1] + sum[3][second + 1]);
+  return SumOfWarp((lane & 3) != (segment >> 1) ? 0.0f : (segment & 1) != 0 ? odd : even);
 }
 
 template <class T, int Chunks>
@@ -133,10 +63,7 @@ __device__ __forceinline__ float Dot(const uint4* row /* [Chunks * 32] */, const
       if (begin + c >= Chunks) continue;
       const uint4& v = x[begin + c];
       if constexpr (sizeof(T) == 4) {
-        sum[0][0] = fmaf(__uint_as_float(w[c].x), __uint_as_float(v.x), sum[0][0]);
-        sum[1][0] = fmaf(__uint_as_float(w[c].y), __uint_as_float(v.y), sum[1][0]);
-        sum[2][0] = fmaf(__uint_as_float(w[c].z), __uint_as_float(v.z), sum[2][0]);
-        sum[3][0] = fmaf(__uint_as_float(w[c].w), __uint_as_float(v.w), sum[3][0]);
+        AddProducts(sum, w[c], v);
       } else {
         MatrixFma(T{}, sum[c % 2 * 2], v, w[c].x, w[c].y);
         MatrixFma(T{}, sum[c % 2 * 2 + 1], v, w[c].z, w[c].w);
@@ -144,12 +71,49 @@ __device__ __forceinline__ float Dot(const uint4* row /* [Chunks * 32] */, const
     }
   }
   if constexpr (sizeof(T) == 4) {
-    return SumOfWarp((sum[0][0] + sum[1][0]) + (sum[2][0] + sum[3][0]));
+    return TotalOf(sum);
   } else {
-    const int segment = lane >> 2;
-    const float even = (sum[0][0] + sum[2][0]) + (sum[1][2] + sum[3][2]);
-    const float odd = (sum[0][1] + sum[2][1]) + (sum[1][3] + sum[3][3]);
-    return SumOfWarp((lane & 3) != (segment >> 1) ? 0.0f : (segment & 1) != 0 ? odd : even);
+    return TraceOf(sum, 0, 2, lane);
+  }
+}
+
+// The same of one row of weights with two rows of x, which lie in shared memory: each with the bits of Dot.
+// 16-bit formats take as many products as for one: the first row's segments are rows 0 to 7 of A, the other's
+// rows 8 to 15, and the two halves of the segments are products by themselves.
+template <class T, int Chunks>
+__device__ __forceinline__ void DotsOfTwo(const uint4* row /* [Chunks * 32] */,
+                                          const unsigned char (&x)[2][Chunks * 512], int lane,
+                                          float (&dot)[2]) {
+  constexpr int kAhead = Chunks < 20 ? 4 : 2;  // loads in flight of each: registers
+  const auto* const first = reinterpret_cast<const uint4*>(x[0]);
+  const auto* const second = reinterpret_cast<const uint4*>(x[1]);
+  float sum[2][4][4] = {};  // 16-bit formats: [0] alone, of both rows
+#pragma unroll
+  for (int begin = 0; begin < Chunks; begin += kAhead) {
+    uint4 w[kAhead], v[kAhead], u[kAhead];
+#pragma unroll
+    for (int c = 0; c < kAhead; ++c) {
+      if (begin + c >= Chunks) continue;
+      w[c] = row[(begin + c) * 32 + lane];
+      v[c] = first[(begin + c) * 32 + lane];
+      u[c] = second[(begin + c) * 32 + lane];
+    }
+#pragma unroll
+    for (int c = 0; c < kAhead; ++c) {
+      if (begin + c >= Chunks) continue;
+      if constexpr (sizeof(T) == 4) {
+        AddProducts(sum[0], w[c], v[c]);
+        AddProducts(sum[1], w[c], u[c]);
+      } else {
+        MatrixFma(T{}, sum[0][c % 2 * 2], make_uint4(v[c].x, u[c].x, v[c].y, u[c].y), w[c].x, w[c].y);
+        MatrixFma(T{}, sum[0][c % 2 * 2 + 1], make_uint4(v[c].z, u[c].z, v[c].w, u[c].w), w[c].z, w[c].w);
+      }
+    }
+  }
+  if constexpr (sizeof(T) == 4) {
+    dot[0] = TotalOf(sum[0]), dot[1] = TotalOf(sum[1]);
+  } else {
+    dot[0] = TraceOf(sum[0], 0, 0, lane), dot[1] = TraceOf(sum[0], 2, 2, lane);
   }
 }
 
@@ -169,6 +133,42 @@ __device__ __forceinline__ void AddRow(float (&sum)[Chunks][16 / sizeof(T)], flo
         const float2 pair = Unpack(T{}, words[e]);
         sum[c][2 * e] = fmaf(h, pair.x, sum[c][2 * e]);
         sum[c][2 * e + 1] = fmaf(h, pair.y, sum[c][2 * e + 1]);
+      }
+    }
+  }
+}
+
+// The same for several rows of x; a row whose h is `skipped` gets nothing, not even 0 * w.
+template <class T, int Rows, int Chunks>
+__device__ __forceinline__ void AddRows(float (&sum)[Rows][Chunks][16 / sizeof(T)], const uint32_t (&h)[Rows],
+                                        uint32_t skipped, const uint4* row /* [Chunks * 32] */, int lane) {
+  if constexpr (Rows == 1) {
+    AddRow<T>(sum[0], __uint_as_float(h[0]), row, lane);
+  } else {
+    static_assert(Rows == 2);
+    if (h[0] == skipped) {
+      AddRow<T>(sum[1], __uint_as_float(h[1]), row, lane);
+    } else if (h[1] == skipped) {
+      AddRow<T>(sum[0], __uint_as_float(h[0]), row, lane);
+    } else {
+      const float first = __uint_as_float(h[0]), second = __uint_as_float(h[1]);
+#pragma unroll
+      for (int c = 0; c < Chunks; ++c) {
+        const uint4 w = row[c * 32 + lane];
+        const uint32_t words[4] = {w.x, w.y, w.z, w.w};
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+          if constexpr (sizeof(T) == 4) {
+            sum[0][c][e] = fmaf(first, __uint_as_float(words[e]), sum[0][c][e]);
+            sum[1][c][e] = fmaf(second, __uint_as_float(words[e]), sum[1][c][e]);
+          } else {
+            const float2 pair = Unpack(T{}, words[e]);
+            sum[0][c][2 * e] = fmaf(first, pair.x, sum[0][c][2 * e]);
+            sum[0][c][2 * e + 1] = fmaf(first, pair.y, sum[0][c][2 * e + 1]);
+            sum[1][c][2 * e] = fmaf(second, pair.x, sum[1][c][2 * e]);
+            sum[1][c][2 * e + 1] = fmaf(second, pair.y, sum[1][c][2 * e + 1]);
+          }
+        }
       }
     }
   }

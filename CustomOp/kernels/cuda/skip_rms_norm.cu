@@ -38,35 +38,62 @@ __device__ __forceinline__ void StoreGroup(T* row, int64_t first, int64_t size, 
   }
 }
 
+// Rows of up to this many groups of a thread stay in its registers: 8192 elements of 16 bits, 4096 of 32.
+constexpr int kHeld = 8;
+
 template <class T, bool Wide>
 __global__ void __launch_bounds__(kNormThreads) SkipRmsNormRows(const SkipRmsNormArgs args) {
   constexpr int kPerGroup = 16 / sizeof(T);
+  constexpr int64_t kStep = kNormThreads * kPerGroup;
   __shared__ float of_warps[kNormWarps];
   const auto* weight = static_cast<const T*>(args.weight);
+  const int64_t first = static_cast<int64_t>(threadIdx.x) * kPerGroup;
   AllowNextKernel();
   const float epsilon = *args.epsilon;
+  const uint4 none = make_uint4(0, 0, 0, 0);
+  uint4 weights[kHeld];
+#pragma unroll
+  for (int k = 0; k < kHeld; ++k) {
+    const int64_t j = first + k * kStep;
+    weights[k] = j < args.hidden ? LoadGroup<T, Wide>(weight, j, args.hidden) : none;
+  }
   for (int64_t row = blockIdx.x; row < args.rows; row += gridDim.x) {
     const T* x = static_cast<const T*>(args.x) + row * args.hidden;
     const T* skip = static_cast<const T*>(args.skip) + row % args.skip_rows * args.hidden;
     T* sum = static_cast<T*>(args.sum) + row * args.hidden;
     T* y = static_cast<T*>(args.y) + row * args.hidden;
+    // All are asked for before the first is used.
+    uint4 held[kHeld], other[kHeld];
+#pragma unroll
+    for (int k = 0; k < kHeld; ++k) {
+      const int64_t j = first + k * kStep;
+      held[k] = j < args.hidden ? LoadGroup<T, Wide>(x, j, args.hidden) : none;
+      other[k] = j < args.hidden ? LoadGroup<T, Wide>(skip, j, args.hidden) : none;
+    }
     float squares = 0.0f;
-    for (int64_t j = static_cast<int64_t>(threadIdx.x) * kPerGroup; j < args.hidden;
-         j += kNormThreads * kPerGroup) {
+#pragma unroll
+    for (int k = 0; k < kHeld; ++k) held[k] = SumOf<T>(held[k], other[k], squares);
+    for (int64_t j = first + kHeld * kStep; j < args.hidden; j += kStep) {
       const uint4 group =
           SumOf<T>(LoadGroup<T, Wide>(x, j, args.hidden), LoadGroup<T, Wide>(skip, j, args.hidden), squares);
       if (args.sum != nullptr) StoreGroup<T, Wide>(sum, j, args.hidden, group);
       StoreGroup<T, Wide>(y, j, args.hidden, group);
     }
     const float inverse = InverseNorm(squares, static_cast<float>(args.hidden), epsilon, of_warps);
+#pragma unroll
+    for (int k = 0; k < kHeld; ++k) {
+      const int64_t j = first + k * kStep;
+      if (j >= args.hidden) break;
+      StoreGroup<T, Wide>(y, j, args.hidden, Normalized<T>(held[k], inverse, weights[k]));
+      if (args.sum != nullptr) StoreGroup<T, Wide>(sum, j, args.hidden, held[k]);
+    }
     // Each thread takes up what it stored itself.
-    for (int64_t j = static_cast<int64_t>(threadIdx.x) * kPerGroup; j < args.hidden;
-         j += kNormThreads * kPerGroup) {
+    for (int64_t j = first + kHeld * kStep; j < args.hidden; j += kStep) {
       StoreGroup<T, Wide>(y, j, args.hidden,
                           Normalized<T>(LoadGroup<T, Wide>(y, j, args.hidden), inverse,
                                         LoadGroup<T, Wide>(weight, j, args.hidden)));
     }
-    NormBarrier();  // of_warps is free again
+    NamedBarrier<kNormThreads>();  // of_warps is free again
   }
 }
 

@@ -2,17 +2,13 @@
 // A row's residual addition and RMS norm by kNormThreads threads of a block, 16 bytes at a time. Which thread
 // adds up what depends on the row's size alone, so that every kernel that calls this gives the same bits.
 #pragma once
+#include "kernels/cuda/device_memory.cuh"
 #include "kernels/cuda/row_math.cuh"
 
 namespace cats::cuda {
 
 constexpr int kNormThreads = 128;  // the fused kernel for one row has at least so many that work on rows
 constexpr int kNormWarps = kNormThreads / 32;
-
-// Waits for the other threads that work on the row; the rest of the block does not take part.
-__device__ __forceinline__ void NormBarrier() {
-  asm volatile("bar.sync 1, %0;" ::"n"(kNormThreads) : "memory");
-}
 
 // T(a + b) of 16 bytes; their squares are added to `squares` one after the other.
 template <class T>
@@ -60,7 +56,7 @@ __device__ __forceinline__ float InverseNorm(float squares, float hidden, float 
                                              float* of_warps /* shared [kNormWarps] */) {
   squares = SumOfWarp(squares);
   if (threadIdx.x % 32 == 0) of_warps[threadIdx.x / 32] = squares;
-  NormBarrier();
+  NamedBarrier<kNormThreads>();  // the rest of the block does not take part
   float sum = of_warps[0];
 #pragma unroll
   for (int w = 1; w < kNormWarps; ++w) sum = __fadd_rn(sum, of_warps[w]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Launches of the one-row kernels.
+// Launches of the fused kernel for one or two rows.
 #include <cuda_runtime.h>
 
 #include "kernels/cuda/launch.cuh"
@@ -29,30 +29,33 @@ struct FusedKernel {
   int shared_bytes;
 };
 
-template <class T, int Hidden>
+template <class T, int Hidden, int Rows>
 FusedKernel Fused() {
-  if constexpr (FusedWarps(Hidden * sizeof(T)) == 0) {
+  if constexpr (!FusedRowsFit(Hidden * sizeof(T), Rows)) {
     return {};
   } else {
-    static_assert(sizeof(SparseRowShared<T, Hidden>) <= 227 * 1024);
-    return {SparseRow<T, Hidden>, (RowSize<T, Hidden>::kWarps + 2) * 32, sizeof(SparseRowShared<T, Hidden>)};
+    using Shared = SparseRowShared<T, Hidden, Rows>;
+    static_assert(sizeof(Shared) <= 227 * 1024);
+    return {SparseRow<T, Hidden, Rows>, (RowSize<T, Hidden>::kWarps + 2) * 32, sizeof(Shared)};
   }
 }
 
 template <class T>
-FusedKernel FusedOf(int64_t hidden) {
+FusedKernel FusedOf(int64_t hidden, int rows) {
   FusedKernel fused = {};
-  FusedHidden::With(hidden, [&]<int Hidden>() { fused = Fused<T, Hidden>(); });
+  FusedHidden::With(hidden, [&]<int Hidden>() {
+    fused = rows == 1 ? Fused<T, Hidden, 1>() : rows == 2 ? Fused<T, Hidden, 2>() : FusedKernel{};
+  });
   return fused;
 }
 
-FusedKernel FusedOf(DType dtype, int64_t hidden) {
-  return WithFormat(dtype, [&]<class T>(T) { return FusedOf<T>(hidden); });
+FusedKernel FusedOf(DType dtype, int64_t hidden, int rows) {
+  return WithFormat(dtype, [&]<class T>(T) { return FusedOf<T>(hidden, rows); });
 }
 
 // By the kernels for several rows, with the same arguments.
-GatedMlpArgs AsRows(const SparseRowArgs& args) {
-  return {1,
+GatedMlpArgs AsRows(const SparseRowArgs& args, int rows) {
+  return {rows,
           args.hidden,
           args.intermediate,
           args.x,
@@ -68,7 +71,7 @@ GatedMlpArgs AsRows(const SparseRowArgs& args) {
           args.active,
           args.exchange,
           args.threshold_per_neuron,
-          false};
+          args.scale_per_row};
 }
 
 int ReadCurrentLimits(DeviceLimits* limits) {
@@ -104,7 +107,7 @@ int LoadSparseRow(const SparseRowPlan& plan, DType dtype, int64_t hidden) {
     if (const int error = ReadCurrentLimits(&limits); error != 0) return error;
     return LoadSparseRows(limits, dtype);
   }
-  const FusedKernel fused = FusedOf(dtype, hidden);
+  const FusedKernel fused = FusedOf(dtype, hidden, plan.rows);
   if (fused.kernel == nullptr) return cudaErrorInvalidValue;
   if (const cudaError_t error = LoadKernel(FillWithOnes); error != cudaSuccess) return error;
   return cudaFuncSetAttribute(fused.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, fused.shared_bytes);
@@ -122,9 +125,9 @@ int LaunchSparseRow(const SparseRowPlan& plan, DType dtype, const SparseRowArgs&
   if (!plan.fused) {
     DeviceLimits limits;
     if (const int error = ReadCurrentLimits(&limits); error != 0) return error;
-    return LaunchSparseRows(limits, dtype, AsRows(args), false, stream);
+    return LaunchSparseRows(limits, dtype, AsRows(args, plan.rows), false, stream);
   }
-  const FusedKernel fused = FusedOf(dtype, args.hidden);
+  const FusedKernel fused = FusedOf(dtype, args.hidden, plan.rows);
   if (fused.kernel == nullptr) return cudaErrorInvalidValue;
   SparseRowArgs call = args;
   call.share = static_cast<int>(args.intermediate / plan.blocks);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One row of SparseGatedMlp on a CUDA device (docs/op-spec.md): sizes, arguments, launch. No CUDA header
-// needed.
+// One or two rows of SparseGatedMlp on a CUDA device (docs/op-spec.md): sizes, arguments, launch. No CUDA
+// header needed.
 #pragma once
 #include <cstdint>
 
@@ -13,27 +13,30 @@ namespace cats::cuda {
 // Device pointers, each aligned to sizeof(T); weights are neuron-major. No output overlaps an input. Only the
 // fused kernel takes a skip; it wants x, skip, norm_weight and sum at multiples of 16 bytes.
 struct SparseRowArgs {
-  const void* x;                 // T [hidden]
-  const void* skip;              // T [hidden]: the MLP's input is x + skip after its norm; null: it is x
+  const void* x;  // T [rows, hidden], rows of the plan
+  const void*
+      skip;  // T [rows, hidden] or [1, hidden]: the MLP's input is x + skip after its norm; null: it is x
   const void* norm_weight;       // T [hidden], with skip (kernels/skip_rms_norm.h)
   const float* norm_epsilon;     // [1], with skip
-  void* sum;                     // T [hidden] with skip, or null: becomes x + skip
+  void* sum;                     // T [rows, hidden] with skip, or null: becomes x + skip
   const void* gate;              // T [intermediate, hidden]
   const void* up;                // T [intermediate, hidden]
   const void* down;              // T [intermediate, hidden]
   const float* threshold;        // [intermediate] if threshold_per_neuron, else [1]
-  const float* threshold_scale;  // [1], or null for 1
+  const float* threshold_scale;  // [rows] if scale_per_row, else [1]; null for 1
   const void* gate_bias;         // T [intermediate] or null
   const void* up_bias;           // T [intermediate] or null
   const void* down_bias;         // T [hidden] or null
-  void* y;                       // T [hidden]
-  int32_t* active;               // [1], the number of kept neurons, or null
+  void* y;                       // T [rows, hidden]
+  int32_t* active;               // [rows], the number of kept neurons, or null
   uint32_t* exchange;            // plan.scratch_bytes, aligned to 16; see PrepareScratch
   int64_t hidden;
   int64_t intermediate;
   int share, extra;  // set by the launch: intermediate / blocks, intermediate % blocks
   int prefetch_first, prefetch_rows, prefetch_up;  // set by the launch, from the plan
   bool threshold_per_neuron;
+  bool scale_per_row;
+  bool skip_per_row;  // skip is [rows, hidden]
 };
 
 // The functions below return a cudaError_t as int, 0 if all is well. Nothing in them allocates or waits.

@@ -2,6 +2,8 @@
 // The two warps of a block of the fused one-row kernel that work on no rows: one exchanges masks with the
 // other blocks and plans the down rows, one collects the h that belong to these.
 #pragma once
+#include <type_traits>
+
 #include "kernels/cuda/sparse_row_shared.cuh"
 
 namespace cats::cuda {
@@ -15,9 +17,9 @@ __device__ __forceinline__ int PrefixSum(int v, int lane) {  // inclusive
   return v;
 }
 
-template <class T, int Hidden>
+template <class T, int Hidden, int Rows>
 struct RowPlanner {
-  using Shared = SparseRowShared<T, Hidden>;
+  using Shared = SparseRowShared<T, Hidden, Rows>;
   static constexpr int kPeers = kMaxBlocks / 32;  // blocks in a row that a lane looks after, at most
   static constexpr int kShares = (kMaxBlocks / kSlabs + 31) / 32;
 
@@ -48,7 +50,7 @@ struct RowPlanner {
     }
     if (lane == 0) {
       s.rank[place.blocks] = total;
-      if (place.block == 0 && args.active != nullptr) *args.active = total;
+      if (Rows == 1 && place.block == 0 && args.active != nullptr) *args.active = total;
     }
     __syncwarp();
     int begin, size;
@@ -75,6 +77,22 @@ struct RowPlanner {
       __syncwarp();
       if (lane == 0) Store(s.down_planned, min(base + 32, size));
     }
+    if (Rows > 1 && place.block == 0 && args.active != nullptr) CountKept();
+  }
+
+  // With several rows the masks say what any of them keeps: their counts come by themselves.
+  __device__ void CountKept() {
+    auto* cells = reinterpret_cast<Words*>(args.exchange + exchange.counts);  // [from]
+    int first = 0, second = 0;
+    for (int from = lane; from < place.blocks; from += 32) {
+      Words counts = Peek(cells + from);
+      while (!IsFull(counts)) counts = Peek(cells + from);
+      Send(cells + from, {kEmpty, kEmpty, kEmpty, kEmpty});
+      first += static_cast<int>(counts.x), second += static_cast<int>(counts.y);
+    }
+    first = __reduce_add_sync(kAll, first);
+    second = __reduce_add_sync(kAll, second);
+    if (lane == 0) args.active[0] = first, args.active[1] = second;
   }
 
   __device__ void SendMask() {
@@ -86,6 +104,11 @@ struct RowPlanner {
     __syncwarp();
     const Words own = {s.own_mask[0], s.own_mask[1], s.own_mask[2], s.own_mask[3]};
     for (int to = lane; to < place.blocks; to += 32) Send(cells + to * place.blocks, own);
+    if (Rows > 1 && lane == 0 && args.active != nullptr) {
+      Send(reinterpret_cast<Words*>(args.exchange + exchange.counts) + place.block,
+           {static_cast<uint32_t>(Load(s.kept_by[0])), static_cast<uint32_t>(Load(s.kept_by[Rows - 1])), 0,
+            0});
+    }
   }
 
   __device__ void ReceiveMasks() {
@@ -164,6 +187,12 @@ struct RowPlanner {
     size = __reduce_add_sync(kAll, size);
   }
 
+  using Cell = std::conditional_t<Rows == 1, uint32_t, WordPair>;
+  __device__ void Keep(int i, uint32_t value) { s.h[0][i] = value; }
+  __device__ void Keep(int i, WordPair value) { s.h[0][i] = value.x, s.h[Rows - 1][i] = value.y; }
+  __device__ static void Empty(uint32_t* cell) { Send(cell, kEmpty); }
+  __device__ static void Empty(WordPair* cell) { Send(cell, {kEmpty, kEmpty}); }
+
   // The other warp: h of the block's down rows, 96 at a time; their cells are emptied.
   __device__ void Collect() {
     constexpr int kTogether = 3;
@@ -173,25 +202,25 @@ struct RowPlanner {
       while (Load(s.down_planned) < min(base + 32 * kTogether, size)) __nanosleep(20);
       Fence();
       __syncwarp();
-      uint32_t* cell[kTogether];
-      uint32_t value[kTogether];
+      Cell* cell[kTogether];
+      Cell value[kTogether];
       bool waiting[kTogether];
 #pragma unroll
       for (int k = 0; k < kTogether; ++k) {
         const int i = base + 32 * k + lane;
         waiting[k] = i < size;
-        cell[k] = args.exchange + exchange.h +
+        cell[k] = reinterpret_cast<Cell*>(args.exchange + exchange.h) +
                   (waiting[k] ? static_cast<int64_t>(s.neuron[i]) * kSlabs + place.slab : 0);
       }
       int ready = 0;
       while (ready < kTogether) {
 #pragma unroll
-        for (int k = 0; k < kTogether; ++k) value[k] = waiting[k] ? Peek(cell[k]) : kEmpty;
+        for (int k = 0; k < kTogether; ++k) value[k] = waiting[k] ? Peek(cell[k]) : Cell{};
 #pragma unroll
         for (int k = 0; k < kTogether; ++k) {
-          if (value[k] != kEmpty) {
-            s.h[base + 32 * k + lane] = __uint_as_float(value[k]);
-            Send(cell[k], kEmpty);
+          if (waiting[k] && IsFull(value[k])) {
+            Keep(base + 32 * k + lane, value[k]);
+            Empty(cell[k]);
             waiting[k] = false;
           }
           if (__all_sync(kAll, !waiting[k]) && ready == k) ready = k + 1;

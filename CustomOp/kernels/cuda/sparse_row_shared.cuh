@@ -43,29 +43,38 @@ struct BlockPlace {
   __device__ int NeuronsOf(int b) const { return share + (b < extra ? 1 : 0); }
 };
 
-template <class T, int Hidden>
+template <class T, int Hidden, int Rows>
 struct SparseRowShared {
   using Size = RowSize<T, Hidden>;
   alignas(128) unsigned char ring[Size::kWarps][kStages][Size::kBytes];
-  alignas(128) unsigned char x[Size::kBytes];
+  alignas(128) unsigned char x[Rows][Size::kBytes];
   alignas(16) uint32_t mask[kMaxBlocks][kMaskWords];  // of every block
   alignas(16) uint32_t own_mask[kMaskWords];
   uint64_t full[Size::kWarps][kStages];
   uint64_t x_full;
-  // The block's up rows, in order of discovery: neuron of the block << 32 | bits of a; all ones: none yet.
+  // The block's up rows, in order of discovery: neuron of the block << 32 | bits of a, with several rows the
+  // rows that keep it as bits; all ones: none yet.
   unsigned long long found[kMaxNeuronsPerBlock];
-  uint32_t threshold_bits[kMaxNeuronsPerBlock];
+  float a[Rows == 1 ? 1 : Rows][Rows == 1 ? 1 : kMaxNeuronsPerBlock];  // of kept neurons, with several rows
+  uint32_t threshold_bits[Rows][kMaxNeuronsPerBlock];
   float gate_bias[kMaxNeuronsPerBlock];
   float up_bias[kMaxNeuronsPerBlock];
-  float h[kMaxDownRows];
-  int neuron[kMaxDownRows];  // the rows of down that this block adds up, in the order of the sum
-  int rank[kMaxBlocks + 1];  // kept neurons of the blocks before each one
+  uint32_t h[Rows][kMaxDownRows];  // bits
+  int neuron[kMaxDownRows];        // the rows of down that this block adds up, in the order of the sum
+  int rank[kMaxBlocks + 1];        // kept neurons of the blocks before each one
   int task[Size::kWarps][kStages];
-  float norm_squares[kNormWarps];
+  float norm_squares[Rows][kNormWarps];
+  int kept_by[Rows];  // how many neurons of the block each row keeps, with several rows
   int gate_next, found_next, found_count, decided, prefetched;
   int down_rows;     // -1: not known yet
   int down_planned;  // how many entries of neuron[] are there
   int h_ready;       // how many entries of h[] are there
+
+  // At the end: a warp's sums of its slab's columns for row k, [Size::kGroups].
+  __device__ float4* Sums(int warp, int k) {
+    static_assert(Rows * Size::kSlabColumns * 4 <= kStages * Size::kBytes);
+    return reinterpret_cast<float4*>(ring[warp][0] + k * Size::kSlabColumns * 4);
+  }
 };
 
 // The place of the n-th set bit (n counts from 0) of a mask of kMaskWords words of kMaskBits bits.

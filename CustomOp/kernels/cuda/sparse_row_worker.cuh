@@ -9,10 +9,10 @@
 
 namespace cats::cuda {
 
-template <class T, int Hidden>
+template <class T, int Hidden, int Rows>
 struct RowWorker {
   using Size = RowSize<T, Hidden>;
-  using Shared = SparseRowShared<T, Hidden>;
+  using Shared = SparseRowShared<T, Hidden, Rows>;
   static constexpr int kWarps = Size::kWarps;
   enum Task : int { kNone = 0, kEnd = 1, kGate = 1 << 28, kUp = 2 << 28, kDown = 3 << 28 };
   static constexpr int kIndex = (1 << 28) - 1;  // of a task: the number of its row, or of its rows
@@ -45,7 +45,7 @@ struct RowWorker {
              policy);
   }
 
-  // The first gate row; it depends on nothing, so nothing is waited for.
+  // The first gate row: it depends on nothing, so nothing is waited for.
   __device__ void Start() {
     if (lane == 0) {
       for (int i = 0; i < kStages; ++i) BarrierInit(&s.full[warp][i]);
@@ -123,13 +123,30 @@ struct RowWorker {
     __syncwarp();
   }
 
-  __device__ void Gate(int r, float dot) {
-    const float biased = args.gate_bias == nullptr ? dot : __fadd_rn(dot, s.gate_bias[r]);
-    const float a = Rounded(T{}, Silu(Rounded(T{}, biased)));
+  __device__ void Gate(int r, const float (&dot)[Rows]) {
+    float a[Rows];
+    uint32_t rows = 0;
+#pragma unroll
+    for (int k = 0; k < Rows; ++k) {
+      const float biased = args.gate_bias == nullptr ? dot[k] : __fadd_rn(dot[k], s.gate_bias[r]);
+      a[k] = Rounded(T{}, Silu(Rounded(T{}, biased)));
+      rows |= IsKept(a[k], s.threshold_bits[k][r]) ? 1u << k : 0u;
+    }
     if (lane != 0) return;
-    if (IsKept(a, s.threshold_bits[r])) {
+    if (rows != 0) {
       const int u = atomicAdd(&s.found_count, 1);
-      Store(s.found[u], static_cast<unsigned long long>(r) << 32 | __float_as_uint(a));
+      const auto entry = static_cast<unsigned long long>(r) << 32;
+      if constexpr (Rows == 1) {
+        Store(s.found[u], entry | __float_as_uint(a[0]));
+      } else {
+#pragma unroll
+        for (int k = 0; k < Rows; ++k) {
+          Store(s.a[k][r], a[k]);
+          if ((rows >> k & 1u) != 0) atomicAdd(&s.kept_by[k], 1);
+        }
+        Fence();
+        Store(s.found[u], entry | rows);
+      }
       Prefetch(r);
       atomicOr(&s.own_mask[r / kMaskBits], 1u << (r % kMaskBits));
     }
@@ -150,36 +167,59 @@ struct RowWorker {
     if (args.prefetch_up) BulkPrefetch(static_cast<const unsigned char*>(args.up) + row, Size::kBytes);
   }
 
-  __device__ void Up(int neuron, float a, float bias, float dot) {
-    const float h = __fmul_rn(a, args.up_bias == nullptr ? dot : __fadd_rn(dot, bias));
-    const uint32_t bits = Sendable(h);
-    if (lane == 0)
-      Send(reinterpret_cast<Words*>(args.exchange + exchange.h) + neuron, {bits, bits, bits, bits});
+  __device__ void Up(int entry_index, const float (&dot)[Rows]) {
+    const unsigned long long entry = s.found[entry_index];
+    const int r = static_cast<int>(entry >> 32);
+    const auto low = static_cast<uint32_t>(entry);
+    uint32_t h[Rows];
+#pragma unroll
+    for (int k = 0; k < Rows; ++k) {
+      const float a = Rows == 1 ? __uint_as_float(low) : Load(s.a[Rows == 1 ? 0 : k][Rows == 1 ? 0 : r]);
+      const float up = args.up_bias == nullptr ? dot[k] : __fadd_rn(dot[k], s.up_bias[r]);
+      h[k] = Rows == 1 || (low >> k & 1u) != 0 ? Sendable(__fmul_rn(a, up)) : kSkipped;
+    }
+    if (lane != 0) return;
+    // A copy for each slab's reader, the rows' beside each other.
+    auto* cell =
+        reinterpret_cast<Words*>(args.exchange + exchange.h) + static_cast<int64_t>(first + r) * Rows;
+    if constexpr (Rows == 1) {
+      Send(cell, {h[0], h[0], h[0], h[0]});
+    } else {
+      Send(cell, {h[0], h[1], h[0], h[1]});
+      Send(cell + 1, {h[0], h[1], h[0], h[1]});
+    }
   }
 
-  __device__ void Down(int index, const uint4* data, float (&sum)[Size::kSlabChunks][Size::kPerLane]) {
+  __device__ void Down(int index, const uint4* data, float (&sum)[Rows][Size::kSlabChunks][Size::kPerLane]) {
     const int begin = index * kSlabs;
     const int count = min(kSlabs, s.down_rows - begin);
     while (Load(s.h_ready) < begin + count) __nanosleep(20);
     Fence();
     __syncwarp();
+    const auto add = [&](int i) {
+      uint32_t h[Rows];
+#pragma unroll
+      for (int k = 0; k < Rows; ++k) h[k] = s.h[k][begin + i];
+      AddRows<T>(sum, h, kSkipped, data + i * Size::kSlabChunks * 32, lane);
+    };
     if (count == kSlabs) {
 #pragma unroll
-      for (int i = 0; i < kSlabs; ++i)
-        AddRow<T>(sum, s.h[begin + i], data + i * Size::kSlabChunks * 32, lane);
+      for (int i = 0; i < kSlabs; ++i) add(i);
     } else {
-      for (int i = 0; i < count; ++i) AddRow<T>(sum, s.h[begin + i], data + i * Size::kSlabChunks * 32, lane);
+      for (int i = 0; i < count; ++i) add(i);
     }
   }
 
-  // All tasks; then the warp's sums lie where its first stage was.
+  // All tasks; then the warp's sums lie where its stages were.
   __device__ void Run() {
-    uint4 x[Size::kChunks];
+    uint4 x[Rows == 1 ? Size::kChunks : 1];  // several rows' stay in shared memory
     if (args.skip == nullptr) BarrierWait(&s.x_full, 0);
+    if constexpr (Rows == 1) {
 #pragma unroll
-    for (int c = 0; c < Size::kChunks; ++c)
-      x[c] = ForDot<T>(reinterpret_cast<const uint4*>(s.x)[c * 32 + lane]);
-    float sum[Size::kSlabChunks][Size::kPerLane] = {};
+      for (int c = 0; c < Size::kChunks; ++c)
+        x[c] = ForDot<T>(reinterpret_cast<const uint4*>(s.x[0])[c * 32 + lane]);
+    }
+    float sum[Rows][Size::kSlabChunks][Size::kPerLane] = {};
     for (bool more = true; more || issued > done;) {
       if (issued > done) {
         BarrierWait(&s.full[warp][done % kStages], (done / kStages) & 1);
@@ -203,24 +243,31 @@ struct RowWorker {
       if ((task & ~kIndex) == kDown) {
         Down(index, data, sum);
       } else {
-        const float dot = Dot<T>(data, x, lane);
+        float dot[Rows];
+        if constexpr (Rows == 1) {
+          dot[0] = Dot<T>(data, x, lane);
+        } else {
+          DotsOfTwo<T, Size::kChunks>(data, s.x, lane, dot);
+        }
         if ((task & ~kIndex) == kGate) {
           Gate(index, dot);
         } else {
-          const unsigned long long entry = s.found[index];
-          const int r = static_cast<int>(entry >> 32);
-          Up(first + r, __uint_as_float(static_cast<uint32_t>(entry)), s.up_bias[r], dot);
+          Up(index, dot);
         }
       }
       __syncwarp();
       ++done;
     }
 #pragma unroll
-    for (int c = 0; c < Size::kSlabChunks; ++c) {
-      auto* out = reinterpret_cast<float4*>(s.ring[warp][0]) + (c * 32 + lane) * (Size::kPerLane / 4);
+    for (int k = 0; k < Rows; ++k) {
 #pragma unroll
-      for (int e = 0; e < Size::kPerLane / 4; ++e) {
-        out[e] = make_float4(sum[c][4 * e], sum[c][4 * e + 1], sum[c][4 * e + 2], sum[c][4 * e + 3]);
+      for (int c = 0; c < Size::kSlabChunks; ++c) {
+        auto* out = s.Sums(warp, k) + (c * 32 + lane) * (Size::kPerLane / 4);
+#pragma unroll
+        for (int e = 0; e < Size::kPerLane / 4; ++e) {
+          out[e] =
+              make_float4(sum[k][c][4 * e], sum[k][c][4 * e + 1], sum[k][c][4 * e + 2], sum[k][c][4 * e + 3]);
+        }
       }
     }
   }

@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "kernels/cuda/bulk_copy.cuh"
+#include "kernels/cuda/device_memory.cuh"
 #include "kernels/cuda/row_math.cuh"
 #include "kernels/cuda/sparse_rows.h"
 #include "kernels/decision.h"
@@ -28,14 +29,6 @@ constexpr int kLaneElements = 16 / sizeof(T);
 // The warps of a block share the columns of 16-bit rows; of float32 rows each warp has its own.
 template <class T>
 constexpr int kSlices = sizeof(T) == 2 ? kRowsWarps : 1;
-
-__device__ __forceinline__ uint4 LoadOnce(const uint4* p) {
-  uint4 v;
-  asm("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
-      : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-      : "l"(p));
-  return v;
-}
 
 // 16 bytes of a row from element k on, zeros behind its end. Aligned: the address and the row's length allow
 // it.
@@ -219,11 +212,6 @@ __device__ __forceinline__ void LoadFloats(float (&v)[Columns], const float* fro
   } else {
     v[0] = *from;
   }
-}
-
-// The 128 bytes will not be read again: they need not be written to memory when they leave L2.
-__device__ __forceinline__ void Discard(const void* line) {
-  asm volatile("discard.global.L2 [%0], 128;" ::"l"(line) : "memory");
 }
 
 constexpr int kSumWarps = 16;
