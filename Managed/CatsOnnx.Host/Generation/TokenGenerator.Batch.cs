@@ -11,7 +11,8 @@ public sealed partial class TokenGenerator
     private BatchPadding? _padding; // found when sequences of unequal length first come
 
     /// <summary>
-    /// Generates from several prompts at once, of any lengths. Each gets the tokens that it gets alone, and ends by itself. A run of the
+    /// Generates from several prompts at once, of any lengths. Each gets the tokens that it gets alone, and ends by itself (on a GPU the last
+    /// bits of logits depend on how many sequences run together, so that a near tie may fall the other way). A run of the
     /// model gives every sequence a token, so that its weights are read once for all of them; prompts are run one by one.
     /// Graphs that cannot take sequences of unequal length together run those of equal length together, group after group;
     /// <see cref="BatchResult.GroupsReason"/> says why.
