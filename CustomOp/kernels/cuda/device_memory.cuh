@@ -51,6 +51,23 @@ __device__ __forceinline__ void Send(WordPair* cell, WordPair v) {
   asm volatile("st.relaxed.gpu.global.v2.b32 [%0], {%1, %2};" ::"l"(cell), "r"(v.x), "r"(v.y) : "memory");
 }
 
+// Adds to a word; who sees the sum sees what the block stored before its last barrier. The word before.
+__device__ __forceinline__ uint32_t AddForAll(uint32_t* word, uint32_t value) {
+  uint32_t before;
+  asm volatile("atom.add.release.gpu.global.u32 %0, [%1], %2;"
+               : "=r"(before)
+               : "l"(word), "r"(value)
+               : "memory");
+  return before;
+}
+
+// A word of AddForAll.
+__device__ __forceinline__ uint32_t LoadSum(const uint32_t* word) {
+  uint32_t v;
+  asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(v) : "l"(word) : "memory");
+  return v;
+}
+
 // ---- Shared memory of a block
 // ------------------------------------------------------------------------------
 

@@ -17,6 +17,19 @@ __device__ __forceinline__ int PrefixSum(int v, int lane) {  // inclusive
   return v;
 }
 
+// How many blocks have emptied their part of the exchange area, in the low bits; the highest one turns with
+// the last of them. All launches on the device share it: their blocks have a multiprocessor each for
+// themselves (kAloneBytes), so a block of the next comes when one of this launch has ended, and none ends
+// before all have met.
+static __device__ uint32_t blocks_met;
+
+__device__ __forceinline__ void MeetOtherBlocks(const BlockPlace& place) {
+  constexpr uint32_t kTurn = 0x80000000u;
+  const uint32_t before =
+      AddForAll(&blocks_met, place.block == 0 ? kTurn - static_cast<uint32_t>(place.blocks - 1) : 1);
+  while (((LoadSum(&blocks_met) ^ before) & kTurn) == 0) __nanosleep(100);
+}
+
 template <class T, int Hidden, int Rows>
 struct RowPlanner {
   using Shared = SparseRowShared<T, Hidden, Rows>;
@@ -87,7 +100,6 @@ struct RowPlanner {
     for (int from = lane; from < place.blocks; from += 32) {
       Words counts = Peek(cells + from);
       while (!IsFull(counts)) counts = Peek(cells + from);
-      Send(cells + from, {kEmpty, kEmpty, kEmpty, kEmpty});
       first += static_cast<int>(counts.x), second += static_cast<int>(counts.y);
     }
     first = __reduce_add_sync(kAll, first);
@@ -98,7 +110,7 @@ struct RowPlanner {
   __device__ void SendMask() {
     auto* cells = reinterpret_cast<Words*>(args.exchange + exchange.masks) + place.block;  // [to, from]
     const int neurons = place.NeuronsOf(place.block);
-    while (Load(s.decided) < neurons) {
+    while (Load(s.decided) < neurons || !Load(s.blocks_met)) {
     }
     Fence();
     __syncwarp();
@@ -131,7 +143,6 @@ struct RowPlanner {
         const int from = lane * peers + k;
         *reinterpret_cast<Words*>(s.mask[from]) = got[k];
         kept[k] = Count(got[k]);
-        Send(inbox + k, {kEmpty, kEmpty, kEmpty, kEmpty});
         missing &= ~(1u << k);
       }
     }
@@ -190,12 +201,16 @@ struct RowPlanner {
   using Cell = std::conditional_t<Rows == 1, uint32_t, WordPair>;
   __device__ void Keep(int i, uint32_t value) { s.h[0][i] = value; }
   __device__ void Keep(int i, WordPair value) { s.h[0][i] = value.x, s.h[Rows - 1][i] = value.y; }
-  __device__ static void Empty(uint32_t* cell) { Send(cell, kEmpty); }
-  __device__ static void Empty(WordPair* cell) { Send(cell, {kEmpty, kEmpty}); }
 
-  // The other warp: h of the block's down rows, 96 at a time; their cells are emptied.
+  // The other warp: says when the exchange area is ready; then h of the block's down rows, 96 at a time.
   __device__ void Collect() {
     constexpr int kTogether = 3;
+    if (lane == 0) {
+      MeetOtherBlocks(place);
+      Fence();
+      Store(s.blocks_met, true);
+    }
+    __syncwarp();
     while (Load(s.down_rows) < 0) __nanosleep(100);
     const int size = Load(s.down_rows);
     for (int base = 0; base < size; base += 32 * kTogether) {
@@ -220,7 +235,6 @@ struct RowPlanner {
         for (int k = 0; k < kTogether; ++k) {
           if (waiting[k] && IsFull(value[k])) {
             Keep(base + 32 * k + lane, value[k]);
-            Empty(cell[k]);
             waiting[k] = false;
           }
           if (__all_sync(kAll, !waiting[k]) && ready == k) ready = k + 1;

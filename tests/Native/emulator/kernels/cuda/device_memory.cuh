@@ -28,6 +28,15 @@ Cell Peek(const Cell* cell) {
   return *cell;
 }
 
+inline uint32_t AddForAll(uint32_t* word, uint32_t value) {
+  emulator::Yield();
+  const uint32_t before = *word;
+  *word += value;
+  emulator::Yield();
+  return before;
+}
+inline uint32_t LoadSum(const uint32_t* word) { return Peek(word); }
+
 template <class Shared>
 Shared& DynamicShared() {
   return *reinterpret_cast<Shared*>(emulator::current->block->shared.get());
