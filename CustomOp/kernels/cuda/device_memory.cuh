@@ -51,20 +51,15 @@ __device__ __forceinline__ void Send(WordPair* cell, WordPair v) {
   asm volatile("st.relaxed.gpu.global.v2.b32 [%0], {%1, %2};" ::"l"(cell), "r"(v.x), "r"(v.y) : "memory");
 }
 
-// Adds to a word; who sees the sum sees what the block stored before its last barrier. The word before.
-__device__ __forceinline__ uint32_t AddForAll(uint32_t* word, uint32_t value) {
-  uint32_t before;
-  asm volatile("atom.add.release.gpu.global.u32 %0, [%1], %2;"
-               : "=r"(before)
-               : "l"(word), "r"(value)
-               : "memory");
-  return before;
+// Words that carry an order: who hears what was told sees all that the teller's block did before its last
+// barrier, and what it had heard itself.
+__device__ __forceinline__ void Tell(uint64_t* word, uint64_t v) {
+  asm volatile("st.release.gpu.global.u64 [%0], %1;" ::"l"(word), "l"(v) : "memory");
 }
 
-// A word of AddForAll.
-__device__ __forceinline__ uint32_t LoadSum(const uint32_t* word) {
-  uint32_t v;
-  asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(v) : "l"(word) : "memory");
+__device__ __forceinline__ uint64_t Hear(const uint64_t* word) {
+  uint64_t v;
+  asm volatile("ld.acquire.gpu.global.u64 %0, [%1];" : "=l"(v) : "l"(word) : "memory");
   return v;
 }
 

@@ -56,12 +56,17 @@ using FusedHidden = SizeList<2048, 3072, 4096, 5120, 6144, 8192>;
 // / 38.5 / 32.2.
 constexpr int kPrefetchBytes = 32 * 1024;
 
-// Where things lie in the exchange area, in 4-byte words, a multiple of 4 of them (launch_plan_test.cc).
+// Words of 8 bytes by which a launch's blocks meet (meeting.cuh).
+CATS_HD constexpr int64_t MeetingWords(int64_t blocks) { return 1 + 2 * blocks; }
+
+// Where things lie in the exchange area, in 4-byte words; all but the last is emptied, 16 bytes at a time
+// (launch_plan_test.cc).
 struct SparseRowExchange {
   int64_t masks;          // [to block, from block, kMaskWords]
   int64_t h;              // [intermediate, kSlabs, rows]: each slab's reader has its own copy
   int64_t parts;          // [rows, kSlabs, max_positions, hidden / kSlabs]
   int64_t counts;         // [blocks, 4], with several rows: of each block's kept neurons, by row
+  int64_t meeting;        // [MeetingWords] of 8 bytes
   int64_t max_positions;  // blocks of a slab
   int64_t words;
 
@@ -70,8 +75,9 @@ struct SparseRowExchange {
         h(blocks * blocks * kMaskWords),
         parts(h + intermediate * kSlabs * rows),
         counts(parts + (blocks + kSlabs - 1) / kSlabs * hidden * rows),
+        meeting(counts + (rows == 1 ? 0 : blocks * 4)),
         max_positions((blocks + kSlabs - 1) / kSlabs),
-        words(counts + (rows == 1 ? 0 : blocks * 4)) {}
+        words(meeting + 2 * MeetingWords(blocks)) {}
 };
 
 // ---- Many rows (dense_rows.h) ----------------------------------------------------------------------------

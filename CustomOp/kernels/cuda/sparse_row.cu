@@ -2,8 +2,6 @@
 // Launches of the fused kernel for one or two rows.
 #include <cuda_runtime.h>
 
-#include <algorithm>
-
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/sparse_row.cuh"
 #include "kernels/cuda/sparse_row.h"
@@ -13,9 +11,6 @@ namespace cats::cuda {
 namespace {
 
 using Kernel = void (*)(SparseRowArgs);
-
-// More than half of a multiprocessor's shared memory: no two blocks of this kernel share one.
-constexpr int kAloneBytes = 116 * 1024;
 
 struct FusedKernel {
   Kernel kernel;
@@ -30,8 +25,7 @@ FusedKernel Fused() {
   } else {
     using Shared = SparseRowShared<T, Hidden, Rows>;
     static_assert(sizeof(Shared) <= 227 * 1024);
-    return {SparseRow<T, Hidden, Rows>, (RowSize<T, Hidden>::kWarps + 2) * 32,
-            std::max<int>(sizeof(Shared), kAloneBytes)};
+    return {SparseRow<T, Hidden, Rows>, (RowSize<T, Hidden>::kWarps + 2) * 32, sizeof(Shared)};
   }
 }
 

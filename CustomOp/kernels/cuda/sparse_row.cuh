@@ -159,7 +159,7 @@ __global__ void __launch_bounds__((RowSize<T, Hidden>::kWarps + 2) * 32, 1)
       BulkCopy(s.x, args.x, Rows * Size::kBytes, &s.x_full, worker.policy);
     }
     auto* area = reinterpret_cast<Words*>(args.exchange);
-    for (int64_t c = place.block * 64 + threadIdx.x - kWarps * 32; c < exchange.words / 4;
+    for (int64_t c = place.block * 64 + threadIdx.x - kWarps * 32; c < exchange.meeting / 4;
          c += place.blocks * 64) {
       Send(area + c, {kEmpty, kEmpty, kEmpty, kEmpty});
     }

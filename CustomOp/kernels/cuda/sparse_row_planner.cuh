@@ -4,6 +4,7 @@
 #pragma once
 #include <type_traits>
 
+#include "kernels/cuda/meeting.cuh"
 #include "kernels/cuda/sparse_row_shared.cuh"
 
 namespace cats::cuda {
@@ -15,19 +16,6 @@ __device__ __forceinline__ int PrefixSum(int v, int lane) {  // inclusive
     if (lane >= distance) v += other;
   }
   return v;
-}
-
-// How many blocks have emptied their part of the exchange area, in the low bits; the highest one turns with
-// the last of them. All launches on the device share it: their blocks have a multiprocessor each for
-// themselves (kAloneBytes), so a block of the next comes when one of this launch has ended, and none ends
-// before all have met.
-static __device__ uint32_t blocks_met;
-
-__device__ __forceinline__ void MeetOtherBlocks(const BlockPlace& place) {
-  constexpr uint32_t kTurn = 0x80000000u;
-  const uint32_t before =
-      AddForAll(&blocks_met, place.block == 0 ? kTurn - static_cast<uint32_t>(place.blocks - 1) : 1);
-  while (((LoadSum(&blocks_met) ^ before) & kTurn) == 0) __nanosleep(100);
 }
 
 template <class T, int Hidden, int Rows>
@@ -205,8 +193,9 @@ struct RowPlanner {
   // The other warp: says when the exchange area is ready; then h of the block's down rows, 96 at a time.
   __device__ void Collect() {
     constexpr int kTogether = 3;
+    MeetOtherBlocks(reinterpret_cast<uint64_t*>(args.exchange + exchange.meeting), place.block, place.blocks,
+                    lane);
     if (lane == 0) {
-      MeetOtherBlocks(place);
       Fence();
       Store(s.blocks_met, true);
     }

@@ -28,14 +28,15 @@ Cell Peek(const Cell* cell) {
   return *cell;
 }
 
-inline uint32_t AddForAll(uint32_t* word, uint32_t value) {
+inline void Tell(uint64_t* word, uint64_t v) {
   emulator::Yield();
-  const uint32_t before = *word;
-  *word += value;
+  *word = v;
   emulator::Yield();
-  return before;
 }
-inline uint32_t LoadSum(const uint32_t* word) { return Peek(word); }
+inline uint64_t Hear(const uint64_t* word) {
+  emulator::Yield();
+  return *word;
+}
 
 template <class Shared>
 Shared& DynamicShared() {
