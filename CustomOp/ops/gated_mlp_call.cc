@@ -198,8 +198,9 @@ void RunGatedMlpOnCuda(DType dtype, GatedMlpArgs args, const SkipRmsNormArgs* no
   row.intermediate = args.intermediate;
   row.threshold_per_neuron = args.threshold_per_neuron;
   row.scale_per_row = args.scale_per_row;
-  // No overlap: the kernel before may be what makes the weights.
-  ThrowIfCudaFailed(cuda::LaunchSparseRow(plan, dtype, row, false, lane.stream), "launch");
+  ThrowIfCudaFailed(cuda::PrepareScratch(plan, row.exchange, lane.stream), "preparing scratch");
+  // It may overlap with the filling of its scratch, which has waited for whatever makes its inputs.
+  ThrowIfCudaFailed(cuda::LaunchSparseRow(plan, dtype, row, true, lane.stream), "launch");
 }
 #endif
 

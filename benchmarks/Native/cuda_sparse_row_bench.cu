@@ -122,6 +122,7 @@ void Shape(const char* name, DType dtype, int hidden, int intermediate, double c
   const SkipRmsNormArgs norm = {1,        hidden,     1, x.data, skip.data, norm_weight.data, epsilon.data,
                                 sum.data, normed.data};
   DeviceArray<uint32_t> scratch(plan.scratch_bytes / 4);
+  CHECK(PrepareScratch(plan, scratch.data, stream));
   SparseRowArgs args = {};
   args.x = x.data;
   args.threshold = threshold.data;
@@ -133,38 +134,39 @@ void Shape(const char* name, DType dtype, int hidden, int intermediate, double c
   for (double sparsity : {0.0, 0.5, 0.7, 0.9}) {
     const float t = sparsity == 0 ? 0.0f : sorted[static_cast<size_t>(sparsity * (intermediate - 1))];
     CHECK(cudaMemcpy(threshold.data, &t, 4, cudaMemcpyHostToDevice));
-    // Launches by themselves, as ONNX Runtime makes them; each overlapping with the one before. Then with the
-    // norm of x + skip, by its own kernel and in the fused one (both keep the neurons of another x than the
-    // columns before).
-    enum Way { kPlain, kOverlap, kNormBefore, kNormInside, kWays };
-    Time time[kWays];
+    // Launches by themselves; each overlapping with the one before; each after the filling of its exchange
+    // area, as ONNX Runtime makes them; and the filling as a memset. Then with the norm of x + skip, by its
+    // own kernel and in the fused one (both keep the neurons of another x than the columns before).
+    Time time[6];
     int kept = 0;
-    for (int way = kPlain; way < kWays; ++way) {
+    for (int way = 0; way < 6; ++way) {
       time[way] = TimeGraph(kLaunches, [&] {
         for (int k = 0; k < kLaunches; ++k) {
-          if (way == kNormBefore) CHECK(LaunchSkipRmsNorm(dtype, norm, stream));
+          if (way == 4) CHECK(LaunchSkipRmsNorm(dtype, norm, stream));
+          if (way == 2 || way > 3) CHECK(PrepareScratch(plan, scratch.data, stream));
+          if (way == 3) CHECK(cudaMemsetAsync(scratch.data, 0xff, plan.scratch_bytes, stream));
           args.gate = weights.of[k % kCopies * 3];
           args.up = weights.of[k % kCopies * 3 + 1];
           args.down = weights.of[k % kCopies * 3 + 2];
-          args.x = way == kNormBefore ? normed.data : x.data;
-          if (way == kNormInside) {
+          args.x = way == 4 ? normed.data : x.data;
+          if (way == 5) {
             args.skip = skip.data, args.norm_weight = norm_weight.data;
             args.norm_epsilon = epsilon.data, args.sum = sum.data;
           } else {
             args.skip = nullptr;
           }
-          CHECK(LaunchSparseRow(plan, dtype, args, way == kOverlap, stream));
+          CHECK(LaunchSparseRow(plan, dtype, args, way != 0 && way != 3, stream));
         }
       });
-      if (way == kOverlap) kept = active.Host()[0];
+      if (way == 3) kept = active.Host()[0];
     }
     // The four copies keep about the same number; the last launch's is counted.
     const double bytes = (intermediate + 2.0 * kept) * hidden * sizeof(T);
     const double floor = bytes / ceiling * 1e-6;
-    std::printf("| %s | %.0f%% | %.1f | %.1f (%.1f) | %.1f | %.1f | %.1f | %.0f%% | ", name, sparsity * 100,
-                floor, time[kPlain].least, time[kPlain].median, time[kOverlap].least, time[kNormBefore].least,
-                time[kNormInside].least, 100 * floor / time[kPlain].least);
-    std::printf("%.1f | x%.2f |\n", dense, dense / time[kPlain].least);
+    std::printf("| %s | %.0f%% | %.1f | %.1f (%.1f) | %.1f | %.1f | %.1f | %.1f | %.1f | %.0f%% | ", name,
+                sparsity * 100, floor, time[0].least, time[0].median, time[1].least, time[2].least,
+                time[3].least, time[4].least, time[5].least, 100 * floor / time[0].least);
+    std::printf("%.1f | x%.2f |\n", dense, dense / time[0].least);
     std::fflush(stdout);
   }
 }
@@ -199,9 +201,11 @@ int main(int argc, char** argv) {
     std::printf("an empty %skernel in a graph: %.2f us\n", cooperative ? "cooperative " : "", t.least);
   }
   std::printf(
-      "| shape | sparsity | bytes / ceiling (us) | least (median) us | with overlap | norm before | norm "
-      "inside | share of the ceiling | cuBLAS dense us | over dense |\n"
-      "|---|---|---|---|---|---|---|---|---|---|\n");
+      "| shape | sparsity | bytes / ceiling (us) | least (median) us | with overlap | filled first | memset "
+      "first | filled, norm before | filled, norm inside | share of the "
+      "ceiling | "
+      "cuBLAS dense us | over dense |\n"
+      "|---|---|---|---|---|---|---|---|---|---|---|---|\n");
   Shape<F16>("Llama-2-7B fp16", DType::kF16, 4096, 11008, ceiling);
   Shape<F16>("Mistral-7B fp16", DType::kF16, 4096, 14336, ceiling);
   Shape<F16>("Llama-2-13B fp16", DType::kF16, 5120, 13824, ceiling);

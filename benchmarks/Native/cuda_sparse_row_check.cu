@@ -130,8 +130,7 @@ struct Output {
   DeviceArray<uint32_t> scratch;
   Output(const Problem<T>& p, cudaStream_t on)
       : hidden(p.hidden), y(p.hidden + 2 * kGuard), active(1), scratch(p.plan.scratch_bytes / 4 + kGuard) {
-    // What looks like words that have arrived.
-    CHECK(cudaMemsetAsync(scratch.data, 0x3c, scratch.size * sizeof(uint32_t), on));
+    CHECK(PrepareScratch(p.plan, scratch.data, on));
   }
   std::vector<T> Run(const Problem<T>& p, bool overlap, cudaStream_t on) {
     CHECK(cudaMemsetAsync(y.data, 0xab, y.size * sizeof(T), on));

@@ -222,6 +222,7 @@ void ExpectCloseToFused() {
     args.hidden = 2048, args.intermediate = 1320;
     args.y = y.data(), args.active = static_cast<int32_t*>(active.data());
     args.exchange = static_cast<uint32_t*>(scratch.data());
+    ThrowIfFailed(cuda::PrepareScratch(plan, args.exchange, nullptr));
     ThrowIfFailed(cuda::LaunchSparseRow(plan, kDTypeOf<T>, args, false, nullptr));
     ThrowIfFailed(cudaDeviceSynchronize());
     for (T value : y.Host<T>()) fused.push_back(value);

@@ -88,6 +88,7 @@ void ExpectFusedHasTheSameBits(int64_t hidden, int64_t intermediate, int runs) {
   apart.sum = sum[0].data(), apart.y = normed.data();
   ThrowIfFailed(cuda::LaunchSkipRmsNorm(dtype, apart, nullptr));
   args.x = normed.data(), args.y = y[0].data(), args.active = static_cast<int32_t*>(active[0].data());
+  ThrowIfFailed(cuda::PrepareScratch(plan, args.exchange, nullptr));
   ThrowIfFailed(cuda::LaunchSparseRow(plan, dtype, args, false, nullptr));
   args.x = x.data(), args.skip = skip.data(), args.norm_weight = weight.data();
   args.norm_epsilon = static_cast<const float*>(epsilon.data());

@@ -55,13 +55,14 @@ struct FusedCase {
     return args;
   }
 
-  // With overlap in every other launch. Scratch begins with what looks like words that have arrived.
+  // overlap: in each launch after the first, which the filling of the exchange area precedes.
   MlpResult<T> Run(cuda::SparseRowArgs args, int launches = 1) const {
     MlpResult<T> result;
     DeviceBytes y(mlp.x.size() * sizeof(T)), active(static_cast<size_t>(mlp.rows) * 4);
     DeviceBytes scratch(plan.scratch_bytes);
     args.y = y.data(), args.active = static_cast<int32_t*>(active.data());
     args.exchange = static_cast<uint32_t*>(scratch.data());
+    ThrowIfFailed(cuda::PrepareScratch(plan, args.exchange, nullptr));
     for (int launch = 0; launch < launches; ++launch) {
       ThrowIfFailed(cuda::LaunchSparseRow(plan, kDType, args, launch % 2 != 0, nullptr));
     }

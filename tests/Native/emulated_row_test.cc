@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The fused CUDA kernel for one and two rows on the emulator: results, counts, the same bits in every order
-// of its threads, whatever its scratch held.
+// The fused CUDA kernel for one and two rows on the emulator: results, counts, the exchange area left as it
+// was found, the same bits in every order of its threads.
 #include <gtest/gtest.h>
 
 #include <numeric>
 
 #include "cuda_runtime.h"
-#include "kernels/cuda/meeting.cuh"
+#include "kernels/cuda/exchange.cuh"
 #include "kernels/cuda/skip_rms_norm.h"
 #include "kernels/cuda/sparse_row.h"
 #include "support/cats_models.h"
@@ -44,9 +44,7 @@ struct Emulated {
     EXPECT_EQ(0, LaunchSkipRmsNorm(OnnxOf<T>::kDType, args, nullptr));
   }
 
-  // held: what the scratch holds, then what the launch leaves there; null: what looks like words that have
-  // arrived.
-  MlpResult<T> Run(uint32_t seed, std::vector<uint32_t>* held = nullptr) const {
+  MlpResult<T> Run(uint32_t seed) const {
     const Aligned<T> x(normed ? norm.x : mlp.x), gate(mlp.gate), up(mlp.up), down(mlp.down);
     const Aligned<T> skip(norm.skip), weight(norm.weight);
     Aligned<T> sum(norm.x);
@@ -57,16 +55,11 @@ struct Emulated {
     const SparseRowPlan plan = PlanSparseRow(limits, OnnxOf<T>::kDType, Hidden, mlp.intermediate, true, Rows);
     EXPECT_TRUE(plan.fused);
     EXPECT_EQ(0, LoadSparseRow(plan, OnnxOf<T>::kDType, Hidden));
-    std::vector<uint32_t> before(plan.scratch_bytes / 4, 0x3c003c00);
-    if (held != nullptr && !held->empty()) {
-      for (size_t i = 0; i < before.size(); ++i) before[i] = (*held)[i % held->size()];
-    }
-    const Aligned<uint32_t> area(before);
+    const Aligned<uint32_t> area(std::vector<uint32_t>(plan.scratch_bytes / 4));
     const GatedMlpArgs mlp_args = mlp.Args();
     MlpResult<T> result;
     result.y.resize(static_cast<size_t>(Rows * Hidden));
     result.active.assign(Rows, -1);
-    result.ok = true;
     SparseRowArgs args{};
     args.x = x.data, args.gate = gate.data, args.up = up.data, args.down = down.data;
     args.threshold = mlp_args.threshold, args.threshold_per_neuron = mlp_args.threshold_per_neuron;
@@ -78,13 +71,15 @@ struct Emulated {
       args.skip = skip.data, args.norm_weight = weight.data, args.norm_epsilon = norm.epsilon.data();
       args.sum = sum.data, args.skip_per_row = true;
     }
+    EXPECT_EQ(0, PrepareScratch(plan, area.data, nullptr));
     EXPECT_EQ(0, LaunchSparseRow(plan, OnnxOf<T>::kDType, args, true, nullptr));
-    if (held != nullptr) held->assign(area.data, area.data + before.size());
+    result.ok = std::all_of(area.data, area.data + plan.scratch_bytes / 4,
+                            [](uint32_t word) { return word == kEmpty; });
     if (normed) {
       std::vector<T> expected;
       std::vector<double> unused;
       norm.Reference(&expected, &unused);
-      result.ok = std::memcmp(expected.data(), sum.data, expected.size() * sizeof(T)) == 0;
+      result.ok = result.ok && std::memcmp(expected.data(), sum.data, expected.size() * sizeof(T)) == 0;
     }
     return result;
   }
@@ -95,7 +90,7 @@ struct Emulated {
     const auto a = reference::Activations<T>(mlp.Args());
     const auto kept = reference::Mask(mlp.Args(), a);
     const MlpResult<T> first = Run(1);
-    EXPECT_TRUE(first.ok) << "the sum is not what it should be";
+    EXPECT_TRUE(first.ok) << "the exchange area or the sum is not what it should be";
     EXPECT_LE(RelativeError(first.y, reference::Output<T>(mlp.Args(), a, kept)),
               (normed ? 2 : 1) * ToleranceOf(OnnxOf<T>::kDType));
     for (int64_t r = 0; r < Rows; ++r) {
@@ -172,44 +167,6 @@ void ExpectRowsApart() {
 TEST(EmulatedRow, RowsHaveNothingToDoWithEachOther) {
   ExpectRowsApart<F32>();
   ExpectRowsApart<F16>();
-}
-
-TEST(EmulatedRow, WhateverItsScratchHeldTheBitsAreTheSame) {
-  Emulated<F16, 2048, 2> mlp(70, false);
-  mlp.mlp.threshold = {0.2f};
-  const auto first = mlp.Run(1);
-  uint32_t seed = 2;
-  for (std::vector<uint32_t> held : {std::vector<uint32_t>{0}, {0xffffffff}, {1}, {0, 1, 2, 3, 4, 5, 6}}) {
-    // Three launches in a row: each finds what the one before has left.
-    for (int launch = 0; launch < 3; ++launch) EXPECT_TRUE(first.SameBits(mlp.Run(seed++, &held)));
-  }
-}
-
-// The barrier by itself: nobody leaves before the last has come, in any order, whatever its words held.
-TEST(EmulatedRow, NoBlockLeavesAMeetingBeforeAllHaveCome) {
-  for (unsigned blocks : {32u, 33u, 192u}) {
-    std::mt19937 random(blocks);
-    std::vector<uint64_t> words(static_cast<size_t>(MeetingWords(blocks)));
-    for (uint32_t round = 0; round < 60; ++round) {
-      const uint64_t most = round % 3 == 0 ? 2 : round % 3 == 1 ? blocks : ~0ull;  // then what was left
-      if (round % 4 != 3) {
-        for (uint64_t& word : words) word = random() % most << 32 | random() % most;
-      }
-      unsigned come = 0, early = 0;
-      emulator::Launch(
-          blocks, 32, 128,
-          [&] {
-            for (unsigned wait = blockIdx.x * 7919 % 64; wait > 0; --wait) emulator::Yield();
-            if (threadIdx.x == 0) ++come;
-            __syncthreads();
-            MeetOtherBlocks(words.data(), static_cast<int>(blockIdx.x), static_cast<int>(blocks),
-                            static_cast<int>(threadIdx.x));
-            if (threadIdx.x == 0 && come != blocks) ++early;
-          },
-          round, 5000);
-      ASSERT_EQ(0u, early) << blocks << " blocks, round " << round;
-    }
-  }
 }
 
 TEST(EmulatedRow, AKernelThatWaitsForEverIsSeenTo) {

@@ -20,6 +20,7 @@ TEST(LaunchPlan, TakesTheFusedKernelForTheShapesOfSevenAndThirteenBillionParamet
       const SparseRowPlan plan = PlanSparseRow(kH200, dtype, shape[0], shape[1], true);
       EXPECT_TRUE(plan.fused) << NameOf(dtype) << " " << shape[0] << " x " << shape[1];
       EXPECT_EQ(plan.blocks, 132);
+      EXPECT_TRUE(plan.exchange);
     }
   }
 }
@@ -62,6 +63,7 @@ TEST(LaunchPlan, TwoRowsOfXTakeTheFusedKernelWhereTheyFit) {
   EXPECT_TRUE(PlanSparseRow(kH200, DType::kF32, 3072, 8192, true, 2).fused);
   EXPECT_FALSE(PlanSparseRow(kH200, DType::kF32, 4096, 11008, true, 2).fused);
   EXPECT_FALSE(PlanSparseRow(kH200, DType::kF16, 4096, 11008, true, 3).fused);
+  EXPECT_EQ(PlanSparseRow(kH200, DType::kF16, 4096, 11008, true, 2).scratch_bytes % 16, 0u);
 }
 
 TEST(LaunchPlan, AsksEarlyForTheSameBytesWhateverARowHolds) {
@@ -77,21 +79,19 @@ TEST(LaunchPlan, ScratchHoldsItsParts) {
   EXPECT_EQ(e.h, 132 * 132 * kMaskWords);
   EXPECT_EQ(e.parts, e.h + 11008 * kSlabs);
   EXPECT_EQ(e.max_positions, 33);
-  EXPECT_EQ(e.meeting, e.parts + 33 * 4096);
-  EXPECT_EQ(e.words, e.meeting + 2 * (1 + 2 * 132));
+  EXPECT_EQ(e.words, e.parts + 33 * 4096);
   const SparseRowExchange two(132, 11008, 4096, 2);
   EXPECT_EQ(two.parts, two.h + 11008 * kSlabs * 2);
   EXPECT_EQ(two.counts, two.parts + 33 * 4096 * 2);
-  EXPECT_EQ(two.meeting, two.counts + 132 * 4);
+  EXPECT_EQ(two.words, two.counts + 132 * 4);
   EXPECT_EQ(e.h % 4, 0);
   EXPECT_EQ(e.parts % 4, 0) << "16-byte words";
   const SparseRowPlan plan = PlanSparseRow(kH200, DType::kF16, 100, 37, true);
   EXPECT_EQ(plan.scratch_bytes, (12u + kMaxDownParts * 100u + 48u * kRowGroup) * 4u);
-  // The area is emptied in units of 16 bytes.
+  // The area is filled in units of 16 bytes.
   for (int hidden : FusedHidden::kAll) {
     for (int64_t intermediate : {132, 5633, 11008}) {
-      EXPECT_EQ(SparseRowExchange(132, intermediate, hidden, 1).meeting % 4, 0);
-      EXPECT_EQ(SparseRowExchange(132, intermediate, hidden, 2).meeting % 4, 0);
+      EXPECT_EQ(PlanSparseRow(kH200, DType::kF16, hidden, intermediate, true).scratch_bytes % 16, 0u);
     }
   }
 }

@@ -51,18 +51,6 @@ __device__ __forceinline__ void Send(WordPair* cell, WordPair v) {
   asm volatile("st.relaxed.gpu.global.v2.b32 [%0], {%1, %2};" ::"l"(cell), "r"(v.x), "r"(v.y) : "memory");
 }
 
-// Words that carry an order: who hears what was told sees all that the teller's block did before its last
-// barrier, and what it had heard itself.
-__device__ __forceinline__ void Tell(uint64_t* word, uint64_t v) {
-  asm volatile("st.release.gpu.global.u64 [%0], %1;" ::"l"(word), "l"(v) : "memory");
-}
-
-__device__ __forceinline__ uint64_t Hear(const uint64_t* word) {
-  uint64_t v;
-  asm volatile("ld.acquire.gpu.global.u64 %0, [%1];" : "=l"(v) : "l"(word) : "memory");
-  return v;
-}
-
 // ---- Shared memory of a block
 // ------------------------------------------------------------------------------
 

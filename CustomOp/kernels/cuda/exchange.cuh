@@ -6,9 +6,8 @@
 
 namespace cats::cuda {
 
-// A word of the exchange area is kEmpty until its one writer fills it: data and its flag are one store, and
-// nothing is fenced. Each launch empties the area itself, every block a part of it; nobody writes or reads
-// before all have done so (meeting.cuh).
+// A word of the exchange area is kEmpty until its one writer fills it, and its one reader empties it again.
+// So data and its flag are one store, nothing is fenced, and a launch leaves the area as it found it.
 constexpr uint32_t kEmpty = 0xffffffffu;
 constexpr uint32_t kSkipped = 0xfffffffeu;  // in place of an h: this row of X does not keep the neuron
 

@@ -56,17 +56,13 @@ using FusedHidden = SizeList<2048, 3072, 4096, 5120, 6144, 8192>;
 // / 38.5 / 32.2.
 constexpr int kPrefetchBytes = 32 * 1024;
 
-// Words of 8 bytes by which a launch's blocks meet (meeting.cuh).
-CATS_HD constexpr int64_t MeetingWords(int64_t blocks) { return 1 + 2 * blocks; }
-
-// Where things lie in the exchange area, in 4-byte words; all but the last is emptied, 16 bytes at a time
-// (launch_plan_test.cc).
+// Where things lie in the exchange area, in 4-byte words. Every word is all ones before the first launch, and
+// each launch leaves it so.
 struct SparseRowExchange {
   int64_t masks;          // [to block, from block, kMaskWords]
   int64_t h;              // [intermediate, kSlabs, rows]: each slab's reader has its own copy
   int64_t parts;          // [rows, kSlabs, max_positions, hidden / kSlabs]
   int64_t counts;         // [blocks, 4], with several rows: of each block's kept neurons, by row
-  int64_t meeting;        // [MeetingWords] of 8 bytes
   int64_t max_positions;  // blocks of a slab
   int64_t words;
 
@@ -75,9 +71,8 @@ struct SparseRowExchange {
         h(blocks * blocks * kMaskWords),
         parts(h + intermediate * kSlabs * rows),
         counts(parts + (blocks + kSlabs - 1) / kSlabs * hidden * rows),
-        meeting(counts + (rows == 1 ? 0 : blocks * 4)),
         max_positions((blocks + kSlabs - 1) / kSlabs),
-        words(meeting + 2 * MeetingWords(blocks)) {}
+        words(counts + (rows == 1 ? 0 : blocks * 4)) {}
 };
 
 // ---- Many rows (dense_rows.h) ----------------------------------------------------------------------------
@@ -101,9 +96,10 @@ inline int64_t DenseRowsChunk(DType dtype, int64_t rows, int64_t intermediate) {
 // ---- The choice -------------------------------------------------------------------------------------------
 
 struct SparseRowPlan {
-  bool fused;  // else those for several rows (sparse_rows.h)
-  int rows;    // of X
-  int blocks;  // of the fused kernel
+  bool fused;     // else those for several rows (sparse_rows.h)
+  int rows;       // of X
+  int blocks;     // of the fused kernel
+  bool exchange;  // scratch must be all ones before the first launch; else its contents are free
   size_t scratch_bytes;
   int prefetch_rows;   // at most so many down rows of a block are asked for early,
   int prefetch_first;  // from this one of its gate rows on,
@@ -120,12 +116,19 @@ inline SparseRowPlan PlanSparseRow(const DeviceLimits& device, DType dtype, int6
                      device.cooperative_launch && blocks >= kMinBlocks && blocks <= kMaxBlocks &&
                      intermediate >= blocks && (intermediate + blocks - 1) / blocks <= kMaxNeuronsPerBlock;
   if (!fused) {
-    return {false, static_cast<int>(rows), 0, SparseRowsScratchBytes(dtype, rows, intermediate, hidden), 0, 0,
+    return {false,
+            static_cast<int>(rows),
+            0,
+            false,
+            SparseRowsScratchBytes(dtype, rows, intermediate, hidden),
+            0,
+            0,
             0};
   }
   return {true,
           static_cast<int>(rows),
           static_cast<int>(blocks),
+          true,
           static_cast<size_t>(SparseRowExchange(blocks, intermediate, hidden, rows).words) * 4,
           static_cast<int>(kPrefetchBytes / row_bytes),
           static_cast<int>(intermediate / blocks / 2),

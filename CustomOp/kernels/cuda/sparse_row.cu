@@ -12,6 +12,17 @@ namespace {
 
 using Kernel = void (*)(SparseRowArgs);
 
+constexpr unsigned kFillThreads = 256;
+
+// Lets the fused kernel start at once: its weights come while this runs.
+__global__ void __launch_bounds__(kFillThreads) FillWithOnes(uint4* cells, int64_t size) {
+  AllowNextKernel();
+  const int64_t step = static_cast<int64_t>(gridDim.x) * kFillThreads;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kFillThreads + threadIdx.x; i < size; i += step) {
+    cells[i] = make_uint4(kEmpty, kEmpty, kEmpty, kEmpty);
+  }
+}
+
 struct FusedKernel {
   Kernel kernel;
   int threads;
@@ -98,7 +109,15 @@ int LoadSparseRow(const SparseRowPlan& plan, DType dtype, int64_t hidden) {
   }
   const FusedKernel fused = FusedOf(dtype, hidden, plan.rows);
   if (fused.kernel == nullptr) return cudaErrorInvalidValue;
+  if (const cudaError_t error = LoadKernel(FillWithOnes); error != cudaSuccess) return error;
   return cudaFuncSetAttribute(fused.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, fused.shared_bytes);
+}
+
+int PrepareScratch(const SparseRowPlan& plan, uint32_t* scratch, CUstream_st* stream) {
+  if (!plan.exchange) return cudaSuccess;
+  // scratch_bytes is a multiple of 16: the area is words in groups of 4 (launch_plan_test.cc).
+  return Launch(FillWithOnes, {dim3(static_cast<unsigned>(plan.blocks)), kFillThreads}, stream,
+                reinterpret_cast<uint4*>(scratch), static_cast<int64_t>(plan.scratch_bytes / 16));
 }
 
 int LaunchSparseRow(const SparseRowPlan& plan, DType dtype, const SparseRowArgs& args, bool overlap,

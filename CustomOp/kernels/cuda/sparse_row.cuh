@@ -45,9 +45,10 @@ __device__ __forceinline__ void FinishColumns(const SparseRowArgs& args, const B
       const int k = Rows > 1 && q >= groups ? 1 : 0;
       Words* const column = parts(k) + group_begin + q - k * groups;
       for (int p = warp * 4 + lane / 8; p < place.positions; p += kAllWarps * 4) {
-        const Words* cell = column + p * Size::kGroups;
+        Words* cell = column + p * Size::kGroups;
         Words w = Peek(cell);
         while (!IsFull(w)) w = Peek(cell);
+        Send(cell, {kEmpty, kEmpty, kEmpty, kEmpty});
         v.x += __uint_as_float(w.x), v.y += __uint_as_float(w.y);
         v.z += __uint_as_float(w.z), v.w += __uint_as_float(w.w);
       }
@@ -149,7 +150,6 @@ __global__ void __launch_bounds__((RowSize<T, Hidden>::kWarps + 2) * 32, 1)
       s.gate_next = kWarps;
       s.found_next = s.found_count = s.decided = s.prefetched = s.down_planned = s.h_ready = 0;
       s.down_rows = -1;
-      s.blocks_met = false;
       for (int k = 0; k < Rows; ++k) s.kept_by[k] = 0;
     }
     if (lane < kMaskWords) s.own_mask[lane] = 0;
@@ -157,11 +157,6 @@ __global__ void __launch_bounds__((RowSize<T, Hidden>::kWarps + 2) * 32, 1)
     if (threadIdx.x == kWarps * 32 && args.skip == nullptr) {
       BarrierExpect(&s.x_full, Rows * Size::kBytes);
       BulkCopy(s.x, args.x, Rows * Size::kBytes, &s.x_full, worker.policy);
-    }
-    auto* area = reinterpret_cast<Words*>(args.exchange);
-    for (int64_t c = place.block * 64 + threadIdx.x - kWarps * 32; c < exchange.meeting / 4;
-         c += place.blocks * 64) {
-      Send(area + c, {kEmpty, kEmpty, kEmpty, kEmpty});
     }
     for (int r = threadIdx.x - kWarps * 32; r < neurons; r += 64) {
       const int i = first + r;

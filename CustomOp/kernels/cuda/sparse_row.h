@@ -29,7 +29,7 @@ struct SparseRowArgs {
   const void* down_bias;         // T [hidden] or null
   void* y;                       // T [rows, hidden]
   int32_t* active;               // [rows], the number of kept neurons, or null
-  uint32_t* exchange;            // plan.scratch_bytes, aligned to 16, of this launch alone
+  uint32_t* exchange;            // plan.scratch_bytes, aligned to 16; see PrepareScratch
   int64_t hidden;
   int64_t intermediate;
   int share, extra;  // set by the launch: intermediate / blocks, intermediate % blocks
@@ -45,6 +45,10 @@ int ReadDeviceLimits(int device, DeviceLimits* limits);
 
 // Before the first capture or launch: loads the kernel and raises its limit of shared memory.
 int LoadSparseRow(const SparseRowPlan& plan, DType dtype, int64_t hidden);
+
+// Fills scratch as the first launch on it needs it. Launches on one scratch follow each other in one stream.
+// It asks for no overlap with what came before, and allows the launch behind it to overlap.
+int PrepareScratch(const SparseRowPlan& plan, uint32_t* scratch, CUstream_st* stream);
 
 // overlap: the launch may begin before the kernel before it in the stream has ended (programmatic dependent
 // launch, compute capability 9.0 or newer); it reads weights early and nothing else.

@@ -4,7 +4,6 @@
 #pragma once
 #include <type_traits>
 
-#include "kernels/cuda/meeting.cuh"
 #include "kernels/cuda/sparse_row_shared.cuh"
 
 namespace cats::cuda {
@@ -88,6 +87,7 @@ struct RowPlanner {
     for (int from = lane; from < place.blocks; from += 32) {
       Words counts = Peek(cells + from);
       while (!IsFull(counts)) counts = Peek(cells + from);
+      Send(cells + from, {kEmpty, kEmpty, kEmpty, kEmpty});
       first += static_cast<int>(counts.x), second += static_cast<int>(counts.y);
     }
     first = __reduce_add_sync(kAll, first);
@@ -98,7 +98,7 @@ struct RowPlanner {
   __device__ void SendMask() {
     auto* cells = reinterpret_cast<Words*>(args.exchange + exchange.masks) + place.block;  // [to, from]
     const int neurons = place.NeuronsOf(place.block);
-    while (Load(s.decided) < neurons || !Load(s.blocks_met)) {
+    while (Load(s.decided) < neurons) {
     }
     Fence();
     __syncwarp();
@@ -131,6 +131,7 @@ struct RowPlanner {
         const int from = lane * peers + k;
         *reinterpret_cast<Words*>(s.mask[from]) = got[k];
         kept[k] = Count(got[k]);
+        Send(inbox + k, {kEmpty, kEmpty, kEmpty, kEmpty});
         missing &= ~(1u << k);
       }
     }
@@ -189,17 +190,12 @@ struct RowPlanner {
   using Cell = std::conditional_t<Rows == 1, uint32_t, WordPair>;
   __device__ void Keep(int i, uint32_t value) { s.h[0][i] = value; }
   __device__ void Keep(int i, WordPair value) { s.h[0][i] = value.x, s.h[Rows - 1][i] = value.y; }
+  __device__ static void Empty(uint32_t* cell) { Send(cell, kEmpty); }
+  __device__ static void Empty(WordPair* cell) { Send(cell, {kEmpty, kEmpty}); }
 
-  // The other warp: says when the exchange area is ready; then h of the block's down rows, 96 at a time.
+  // The other warp: h of the block's down rows, 96 at a time; their cells are emptied.
   __device__ void Collect() {
     constexpr int kTogether = 3;
-    MeetOtherBlocks(reinterpret_cast<uint64_t*>(args.exchange + exchange.meeting), place.block, place.blocks,
-                    lane);
-    if (lane == 0) {
-      Fence();
-      Store(s.blocks_met, true);
-    }
-    __syncwarp();
     while (Load(s.down_rows) < 0) __nanosleep(100);
     const int size = Load(s.down_rows);
     for (int base = 0; base < size; base += 32 * kTogether) {
@@ -224,6 +220,7 @@ struct RowPlanner {
         for (int k = 0; k < kTogether; ++k) {
           if (waiting[k] && IsFull(value[k])) {
             Keep(base + 32 * k + lane, value[k]);
+            Empty(cell[k]);
             waiting[k] = false;
           }
           if (__all_sync(kAll, !waiting[k]) && ready == k) ready = k + 1;

@@ -69,7 +69,6 @@ struct SparseRowShared {
   int down_rows;     // -1: not known yet
   int down_planned;  // how many entries of neuron[] are there
   int h_ready;       // how many entries of h[] are there
-  bool blocks_met;   // all blocks have emptied their part of the exchange area
 
   // At the end: a warp's sums of its slab's columns for row k, [Size::kGroups].
   __device__ float4* Sums(int warp, int k) {

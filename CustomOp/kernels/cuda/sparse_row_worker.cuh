@@ -179,8 +179,6 @@ struct RowWorker {
       h[k] = Rows == 1 || (low >> k & 1u) != 0 ? Sendable(__fmul_rn(a, up)) : kSkipped;
     }
     if (lane != 0) return;
-    while (!Load(s.blocks_met)) __nanosleep(20);
-    Fence();
     // A copy for each slab's reader, the rows' beside each other.
     auto* cell =
         reinterpret_cast<Words*>(args.exchange + exchange.h) + static_cast<int64_t>(first + r) * Rows;

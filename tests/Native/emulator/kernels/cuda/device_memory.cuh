@@ -28,16 +28,6 @@ Cell Peek(const Cell* cell) {
   return *cell;
 }
 
-inline void Tell(uint64_t* word, uint64_t v) {
-  emulator::Yield();
-  *word = v;
-  emulator::Yield();
-}
-inline uint64_t Hear(const uint64_t* word) {
-  emulator::Yield();
-  return *word;
-}
-
 template <class Shared>
 Shared& DynamicShared() {
   return *reinterpret_cast<Shared*>(emulator::current->block->shared.get());
