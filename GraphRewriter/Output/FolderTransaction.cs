@@ -20,7 +20,7 @@ public sealed class FolderTransaction : IDisposable
 
     private readonly string _target;
     private readonly bool _overwrite;
-    private readonly Lock _ending = new(); // held by whoever gives the staging folder its name or removes it
+    private readonly Lock _ending = new(); // held by whoever makes the staging folder, gives it its name or removes it
     private FileStream? _lock;
     private bool _done;
 
@@ -55,8 +55,7 @@ public sealed class FolderTransaction : IDisposable
         FolderTransaction transaction = new(full, staging, overwrite);
         try
         {
-            Directory.CreateDirectory(staging);
-            transaction._lock = new FileStream(Path.Combine(staging, AsideFolders.LockName), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
+            transaction.Make();
             CrashPoint.Reach("staged");
             return transaction;
         }
@@ -64,6 +63,16 @@ public sealed class FolderTransaction : IDisposable
         {
             transaction.Dispose();
             throw;
+        }
+    }
+
+    private void Make()
+    {
+        lock (_ending)
+        {
+            ObjectDisposedException.ThrowIf(_done, this); // by the process's exit, which would not see what comes after it
+            Directory.CreateDirectory(StagingFolder);
+            _lock = new FileStream(Path.Combine(StagingFolder, AsideFolders.LockName), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
         }
     }
 

@@ -10,6 +10,9 @@ public sealed class CliInterruptTests(CliRewriteTests.DemoRewrite demo) : IClass
 {
     private const string Made = "made";
 
+    // coreutils' env: the tests themselves may run under nohup, and what they start would ignore SIGHUP too.
+    private static readonly string[] s_withHangUp = ["--default-signal=HUP"];
+
     private static readonly int[] s_moments = [30, 150, 350, 600, 900]; // ms
     private static readonly TimeSpan s_atOnce = TimeSpan.FromSeconds(10); // 2 to remove what was staged, and a machine with other work
 
@@ -62,7 +65,7 @@ public sealed class CliInterruptTests(CliRewriteTests.DemoRewrite demo) : IClass
         // does, and lives on to tell the exit code.
         string tool = $"dotnet {CliTool.Path} {string.Join(' ', Arguments(verb, folder[Made]))}";
         string command = $"trap 'kill -HUP $!' HUP; {tool} & wait $!; wait $!; echo $? >{folder["code.new"]}; mv {folder["code.new"]} {folder["code"]}";
-        ProcessStartInfo start = new("script", ["-qec", command, "/dev/null"]) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        ProcessStartInfo start = new("env", [.. s_withHangUp, "script", "-qec", command, "/dev/null"]) { RedirectStandardInput = true, RedirectStandardOutput = true };
         start.Environment["TMPDIR"] = work;
         start.Environment["TERM"] = "xterm-256color";
         using Process terminal = Process.Start(start)!;
@@ -74,6 +77,16 @@ public sealed class CliInterruptTests(CliRewriteTests.DemoRewrite demo) : IClass
         Assert.Equal(["code", "tmp"], Names(folder.Path));
     }
 
+    [Fact]
+    public void Under_nohup_it_goes_on()
+    {
+        using TemporaryFolder folder = new();
+        string work = Directory.CreateDirectory(folder["tmp"]).FullName;
+        (CliRun run, _) = Interrupted(Arguments("rewrite", folder[Made]), work, ["--ignore-signal=HUP"], ("HUP", 150), ("HUP", 350), ("HUP", 600));
+        Assert.True(run.ExitCode == 0, run.Error);
+        Assert.Equal([Made, "tmp"], Names(folder.Path));
+    }
+
     private static IEnumerable<string?> Names(string folder) => Directory.GetFileSystemEntries(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal);
 
     // Whether it ended by the signals and not by itself before; fails where something is left of it, or it went on after a second signal.
@@ -81,7 +94,7 @@ public sealed class CliInterruptTests(CliRewriteTests.DemoRewrite demo) : IClass
     {
         using TemporaryFolder folder = new();
         string work = Directory.CreateDirectory(folder["tmp"]).FullName;
-        (CliRun run, TimeSpan after) = Interrupted(Arguments(verb, folder[Made]), work, signals);
+        (CliRun run, TimeSpan after) = Interrupted(Arguments(verb, folder[Made]), work, s_withHangUp, signals);
         string when = $"{verb}, {string.Join(", ", signals.Select(one => $"SIG{one.Signal} after {one.Moment} ms"))}";
 
         // Where the tool has not begun yet, which takes longer beside other work, the signal itself ends the process: 128 and its number.
@@ -114,9 +127,10 @@ public sealed class CliInterruptTests(CliRewriteTests.DemoRewrite demo) : IClass
         Directory.GetFileSystemEntries(work).Select(Path.GetFileName).Where(name => name!.StartsWith("cats", StringComparison.Ordinal));
 
     // With the time from the last signal to the end.
-    private static (CliRun Run, TimeSpan After) Interrupted(string[] arguments, string work, (string Signal, int Moment)[] signals)
+    private static (CliRun Run, TimeSpan After) Interrupted(
+        string[] arguments, string work, string[] environment, params (string Signal, int Moment)[] signals)
     {
-        ProcessStartInfo start = new("dotnet", [CliTool.Path, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        ProcessStartInfo start = new("env", [.. environment, "dotnet", CliTool.Path, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["TMPDIR"] = work;
         Process process = Process.Start(start)!;
 

@@ -9,9 +9,13 @@ internal sealed class WorkFolder : IDisposable
 {
     private const int ExitMilliseconds = 2000;
 
+    private readonly Lock _making = new();
+    private bool _exiting;
+
     /// <param name="prefix">What its name begins with.</param>
     /// <param name="parent">An existing folder; null: the system's temporary one.</param>
     /// <exception cref="UnsuitableInputException">There is no such parent.</exception>
+    /// <exception cref="OperationCanceledException">The process ends.</exception>
     public WorkFolder(string prefix, string? parent = null)
     {
         parent ??= System.IO.Path.GetTempPath();
@@ -22,7 +26,15 @@ internal sealed class WorkFolder : IDisposable
 
         Path = System.IO.Path.GetFullPath(System.IO.Path.Combine(parent, prefix + System.IO.Path.GetRandomFileName()));
         AppDomain.CurrentDomain.ProcessExit += OnExit; // not after: the process may end in between
-        Directory.CreateDirectory(Path);
+        lock (_making)
+        {
+            if (_exiting)
+            {
+                throw new OperationCanceledException(); // the exit would not see what comes after it
+            }
+
+            Directory.CreateDirectory(Path);
+        }
     }
 
     public string Path { get; }
@@ -37,6 +49,11 @@ internal sealed class WorkFolder : IDisposable
     // more, so that it has to stay away for a while.
     private void OnExit(object? sender, EventArgs e)
     {
+        lock (_making)
+        {
+            _exiting = true;
+        }
+
         long end = Environment.TickCount64 + ExitMilliseconds;
         string? failure = null;
         for (int absent = 0; absent < 3 && Environment.TickCount64 < end; Thread.Sleep(10))
