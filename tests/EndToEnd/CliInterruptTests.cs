@@ -10,9 +10,6 @@ public sealed class CliInterruptTests(CliRewriteTests.DemoRewrite demo) : IClass
 {
     private const string Made = "made";
 
-    // coreutils' env: the tests themselves may run under nohup, and what they start would ignore SIGHUP too.
-    private static readonly string[] s_withHangUp = ["--default-signal=HUP"];
-
     private static readonly int[] s_moments = [30, 150, 350, 600, 900]; // ms
     private static readonly TimeSpan s_atOnce = TimeSpan.FromSeconds(10); // 2 to remove what was staged, and a machine with other work
 
@@ -65,7 +62,7 @@ public sealed class CliInterruptTests(CliRewriteTests.DemoRewrite demo) : IClass
         // does, and lives on to tell the exit code.
         string tool = $"dotnet {CliTool.Path} {string.Join(' ', Arguments(verb, folder[Made]))}";
         string command = $"trap 'kill -HUP $!' HUP; {tool} & wait $!; wait $!; echo $? >{folder["code.new"]}; mv {folder["code.new"]} {folder["code"]}";
-        ProcessStartInfo start = new("env", [.. s_withHangUp, "script", "-qec", command, "/dev/null"]) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        ProcessStartInfo start = new("env", [CliTool.HeedSignals, "script", "-qec", command, "/dev/null"]) { RedirectStandardInput = true, RedirectStandardOutput = true };
         start.Environment["TMPDIR"] = work;
         start.Environment["TERM"] = "xterm-256color";
         using Process terminal = Process.Start(start)!;
@@ -82,7 +79,7 @@ public sealed class CliInterruptTests(CliRewriteTests.DemoRewrite demo) : IClass
     {
         using TemporaryFolder folder = new();
         string work = Directory.CreateDirectory(folder["tmp"]).FullName;
-        (CliRun run, _) = Interrupted(Arguments("rewrite", folder[Made]), work, ["--ignore-signal=HUP"], ("HUP", 150), ("HUP", 350), ("HUP", 600));
+        (CliRun run, _) = Interrupted(Arguments("rewrite", folder[Made]), work, "--ignore-signal=HUP", ("HUP", 150), ("HUP", 350), ("HUP", 600));
         Assert.True(run.ExitCode == 0, run.Error);
         Assert.Equal([Made, "tmp"], Names(folder.Path));
     }
@@ -94,7 +91,7 @@ public sealed class CliInterruptTests(CliRewriteTests.DemoRewrite demo) : IClass
     {
         using TemporaryFolder folder = new();
         string work = Directory.CreateDirectory(folder["tmp"]).FullName;
-        (CliRun run, TimeSpan after) = Interrupted(Arguments(verb, folder[Made]), work, s_withHangUp, signals);
+        (CliRun run, TimeSpan after) = Interrupted(Arguments(verb, folder[Made]), work, CliTool.HeedSignals, signals);
         string when = $"{verb}, {string.Join(", ", signals.Select(one => $"SIG{one.Signal} after {one.Moment} ms"))}";
 
         // Where the tool has not begun yet, which takes longer beside other work, the signal itself ends the process: 128 and its number.
@@ -128,9 +125,9 @@ public sealed class CliInterruptTests(CliRewriteTests.DemoRewrite demo) : IClass
 
     // With the time from the last signal to the end.
     private static (CliRun Run, TimeSpan After) Interrupted(
-        string[] arguments, string work, string[] environment, params (string Signal, int Moment)[] signals)
+        string[] arguments, string work, string ofSignals, params (string Signal, int Moment)[] signals)
     {
-        ProcessStartInfo start = new("env", [.. environment, "dotnet", CliTool.Path, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        ProcessStartInfo start = new("env", [ofSignals, "dotnet", CliTool.Path, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["TMPDIR"] = work;
         Process process = Process.Start(start)!;
 

@@ -33,6 +33,10 @@ internal sealed record CliRun(int ExitCode, string Output, string Error)
 
 internal static class CliTool
 {
+    /// <summary>For coreutils' env: what it starts heeds signals as in a terminal, also where the tests run in the background or under nohup and
+    /// ignore some.</summary>
+    public const string HeedSignals = "--default-signal=HUP,INT,QUIT,TERM";
+
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(4);
 
     /// <summary>The built tool.</summary>
@@ -99,7 +103,7 @@ internal static class CliTool
 
     private static Process Start(string program, string[] arguments, bool input = false)
     {
-        ProcessStartInfo start = new(program, arguments) { RedirectStandardInput = input, RedirectStandardOutput = true, RedirectStandardError = true };
+        ProcessStartInfo start = new("env", [HeedSignals, program, .. arguments]) { RedirectStandardInput = input, RedirectStandardOutput = true, RedirectStandardError = true };
         return Process.Start(start) ?? throw new InvalidOperationException($"{program} did not start.");
     }
 }
