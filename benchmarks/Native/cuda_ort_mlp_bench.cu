@@ -4,8 +4,8 @@
 // copies of the weights take turns, so that L2 holds none.
 //   cuda_ort_mlp_bench [all|crossover|decode] [LIBRARY]   CATS_ORT_GPU_LIBRARY names the runtime
 // decode: 1 and 2 rows only, to compare two libraries in seconds.
-#include <cstring>
 #include <memory>
+#include <string>
 
 #include "cuda_bench.cuh"
 #include "kernels/cuda/launch_plan.h"

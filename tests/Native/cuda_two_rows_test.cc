@@ -55,7 +55,7 @@ struct FusedCase {
     return args;
   }
 
-  // overlap: in each launch after the first, which the filling of the exchange area precedes.
+  // Every other launch overlaps with the one before it; the exchange area is filled before the first alone.
   MlpResult<T> Run(cuda::SparseRowArgs args, int launches = 1) const {
     MlpResult<T> result;
     DeviceBytes y(mlp.x.size() * sizeof(T)), active(static_cast<size_t>(mlp.rows) * 4);
